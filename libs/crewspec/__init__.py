@@ -1,0 +1,1 @@
+"""Crew configuration: one schema for files, custom resources and the wire."""

@@ -1,0 +1,1 @@
+"""The HTTP and WebSocket edge: it decides, stores and fans out; it runs no model."""

@@ -1,0 +1,1 @@
+"""Executes runs: crews, tools, tokens and usage. It proposes, the gateway stores."""

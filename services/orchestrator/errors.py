@@ -1,0 +1,129 @@
+"""What can go wrong while a run is executed."""
+
+from libs.errors import ErrorKind, VentureBotsError
+
+__all__ = [
+    "CrewUnknownError",
+    "InstanceMismatchError",
+    "LLMBadOutputError",
+    "LLMContextExceededError",
+    "LLMError",
+    "LLMRateLimitedError",
+    "LLMTimeoutError",
+    "LLMUnauthorizedError",
+    "LLMUnavailableError",
+    "OutputLimitError",
+    "OverloadedError",
+    "RunFailedError",
+    "RunTimeoutError",
+    "RunUnknownError",
+    "StepTimeoutError",
+    "ToolLimitError",
+]
+
+
+class RunFailedError(VentureBotsError):
+    """The run failed for a reason nobody foresaw."""
+
+    code = "run_failed"
+    retryable = True
+
+
+class RunUnknownError(VentureBotsError):
+    """This process never had the run, or no longer keeps its events."""
+
+    kind = ErrorKind.NOT_FOUND
+    code = "run_unknown"
+
+
+class InstanceMismatchError(VentureBotsError):
+    """The run was meant for another process; nothing was executed."""
+
+    kind = ErrorKind.PRECONDITION
+    code = "instance_mismatch"
+    retryable = True
+
+
+class CrewUnknownError(VentureBotsError):
+    """No crew in force has that name or answers to that trigger."""
+
+    kind = ErrorKind.INVALID
+    code = "crew_unknown"
+
+
+class OverloadedError(VentureBotsError):
+    """All places and the queue are taken, or the wait was too long."""
+
+    kind = ErrorKind.EXHAUSTED
+    code = "overloaded"
+    retryable = True
+
+
+class RunTimeoutError(VentureBotsError):
+    """The run took longer than its deadline or policy allows."""
+
+    code = "run_timeout"
+    retryable = True
+
+
+class StepTimeoutError(VentureBotsError):
+    """A task took longer than it may."""
+
+    code = "step_timeout"
+    retryable = True
+
+
+class ToolLimitError(VentureBotsError):
+    """The run called tools more often than its policy allows."""
+
+    code = "tool_limit"
+
+
+class OutputLimitError(VentureBotsError):
+    """The reply grew beyond what its policy allows."""
+
+    code = "output_limit"
+
+
+class LLMError(VentureBotsError):
+    """A model call failed."""
+
+    kind = ErrorKind.UNAVAILABLE
+    code = "llm_unavailable"
+    retryable = True
+
+
+class LLMUnauthorizedError(LLMError):
+    """The provider refused the key."""
+
+    code = "llm_unauthorized"
+    retryable = False
+
+
+class LLMRateLimitedError(LLMError):
+    """The provider asked to slow down."""
+
+    code = "llm_rate_limited"
+
+
+class LLMTimeoutError(LLMError):
+    """No first token, or no further token, in time."""
+
+    code = "llm_timeout"
+
+
+class LLMContextExceededError(LLMError):
+    """The conversation does not fit the model's window."""
+
+    code = "llm_context_exceeded"
+    retryable = False
+
+
+class LLMUnavailableError(LLMError):
+    """The provider cannot be reached or failed."""
+
+
+class LLMBadOutputError(LLMError):
+    """The provider sent something that is not an answer."""
+
+    code = "llm_bad_output"

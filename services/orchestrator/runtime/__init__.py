@@ -1,0 +1,1 @@
+"""Executing crews on CrewAI; the only place that imports it."""
