@@ -1,0 +1,1 @@
+"""Tests of channels, servers and errors over real sockets."""

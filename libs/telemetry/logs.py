@@ -1,0 +1,79 @@
+"""One log line per event: JSON for machines, text for a terminal."""
+
+import logging
+import sys
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, TextIO
+
+import structlog
+
+if TYPE_CHECKING:
+    from structlog.typing import EventDict, Processor, WrappedLogger
+
+__all__ = ["LogFormat", "configure_logging"]
+
+
+class LogFormat(StrEnum):
+    """How log lines look."""
+
+    JSON = "json"
+    TEXT = "text"
+
+
+def configure_logging(
+    *,
+    service: str,
+    level: str = "info",
+    log_format: LogFormat = LogFormat.JSON,
+    stream: TextIO | None = None,
+) -> None:
+    """Send structlog and the standard library's loggers to one stream.
+
+    Every line has `timestamp`, `level`, `service`, `event` and what was bound
+    with `structlog.contextvars`. Call once, first thing in the process.
+    """
+
+    def add_service(
+        _logger: "WrappedLogger", _method: str, event: "EventDict"
+    ) -> "EventDict":
+        event["service"] = service
+        return event
+
+    shared: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        add_service,
+    ]
+    renderers: list[Any] = (
+        [
+            structlog.processors.dict_tracebacks,
+            structlog.processors.JSONRenderer(default=str),
+        ]
+        if log_format is LogFormat.JSON
+        else [structlog.dev.ConsoleRenderer()]
+    )
+    handler = logging.StreamHandler(stream or sys.stdout)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                *renderers,
+            ],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(level.upper())
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *shared,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
