@@ -1,0 +1,1 @@
+"""Agent packages: the tools of one business function each, without prompt text."""
