@@ -13,6 +13,7 @@ __all__ = [
     "QueueFullError",
     "RateLimitedError",
     "RequestIdReusedError",
+    "RunInterruptedError",
     "RunLostError",
     "RunUnknownError",
     "SchemaTooNewError",
@@ -153,6 +154,13 @@ class RunLostError(VentureBotsError):
 
     kind = ErrorKind.UNAVAILABLE
     code = "run_lost"
+    retryable = True
+
+
+class RunInterruptedError(VentureBotsError):
+    """The gateway could not carry the run to its end."""
+
+    code = "run_interrupted"
     retryable = True
 
 

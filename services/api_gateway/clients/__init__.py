@@ -1,0 +1,1 @@
+"""Clients of other services; the only places that know their protobuf types."""

@@ -1,0 +1,153 @@
+"""The gateway's only use of gRPC: one orchestrator process at one address."""
+
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+
+import grpc.aio
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from libs.rpc.channel import Connection
+from libs.rpc.errors import remote_errors
+from services.api_gateway.clients.run_events import proposal_of
+from services.api_gateway.store import RunProposal, RunWork
+from services.api_gateway.wire.views import Role, RunTrigger
+from venturebots.orchestrator.v1 import orchestrator_service_pb2 as pb
+from venturebots.orchestrator.v1 import orchestrator_service_pb2_grpc as pb_grpc
+
+__all__ = ["CrewInForce", "OrchestratorClient", "OrchestratorDescription"]
+
+UNARY_TIMEOUT_SECONDS = 2.0
+
+_ROLES = {Role.FOUNDER: pb.ROLE_FOUNDER, Role.COACH: pb.ROLE_COACH}
+
+
+@dataclass(frozen=True, slots=True)
+class CrewInForce:
+    """A crew an orchestrator serves."""
+
+    name: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class OrchestratorDescription:
+    """Which process answered and how busy it was."""
+
+    instance_id: str
+    version: str
+    active_runs: int
+    queued_runs: int
+    is_ready: bool
+    source: str
+    crews: tuple[CrewInForce, ...]
+    rejected: tuple[str, ...]
+
+
+class OrchestratorClient:
+    """Speaks to one address; failures are raised as `libs.rpc.RemoteError`."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.address = connection.address
+        self._connection = connection
+        self._stub = pb_grpc.OrchestratorServiceStub(connection.channel)
+
+    async def aclose(self) -> None:
+        """Close the channel; runs go on at the other end."""
+        await self._connection.aclose()
+
+    async def describe(self) -> OrchestratorDescription:
+        """Ask which process answers, how busy it is and what it serves."""
+        with remote_errors():
+            answer = await self._stub.ListCrews(
+                pb.ListCrewsRequest(),
+                timeout=UNARY_TIMEOUT_SECONDS,
+                metadata=self._connection.metadata(),
+            )
+        return OrchestratorDescription(
+            instance_id=answer.instance_id,
+            version=answer.version,
+            active_runs=answer.active_runs,
+            queued_runs=answer.queued_runs,
+            is_ready=answer.ready,
+            source=answer.source,
+            crews=tuple(CrewInForce(crew.name, crew.digest) for crew in answer.crews),
+            rejected=tuple(answer.rejected),
+        )
+
+    async def run(
+        self, work: RunWork, *, founder_ref: str, instance_id: str, deadline: datetime
+    ) -> AsyncGenerator[RunProposal]:
+        """Execute a run there and follow it; losing the call does not stop it."""
+        request = _run_request(work, founder_ref, instance_id, deadline)
+        call = self._stub.Run(request, metadata=self._connection.metadata())
+        with _released(call), remote_errors():
+            async for response in call:
+                proposal = proposal_of(response.event)
+                if proposal is not None:
+                    yield proposal
+
+    async def watch(
+        self, run_id: str, *, after_offset: int
+    ) -> AsyncGenerator[RunProposal]:
+        """Follow a run that was dispatched here earlier."""
+        call = self._stub.WatchRun(
+            pb.WatchRunRequest(run_id=run_id, after_offset=after_offset),
+            metadata=self._connection.metadata(),
+        )
+        with _released(call), remote_errors():
+            async for response in call:
+                proposal = proposal_of(response.event)
+                if proposal is not None:
+                    yield proposal
+
+    async def cancel(self, run_id: str, *, reason: str) -> None:
+        """Stop a run; its end is told on its own stream."""
+        with remote_errors():
+            await self._stub.CancelRun(
+                pb.CancelRunRequest(run_id=run_id, reason=reason),
+                timeout=UNARY_TIMEOUT_SECONDS,
+                metadata=self._connection.metadata(),
+            )
+
+
+@contextmanager
+def _released(call: grpc.aio.Call) -> Iterator[None]:
+    """Give a call's resources back however the reader leaves."""
+    try:
+        yield
+    finally:
+        call.cancel()
+
+
+def _run_request(
+    work: RunWork, founder_ref: str, instance_id: str, deadline: datetime
+) -> pb.RunRequest:
+    until = Timestamp()
+    until.FromDatetime(deadline)
+    request = pb.RunRequest(
+        run_id=work.run_id,
+        session_id=work.session_id,
+        founder_ref=founder_ref,
+        history=[
+            pb.HistoryMessage(role=_ROLES[message.role], text=message.text)
+            for message in work.history
+        ],
+        deadline=until,
+        expected_instance_id=instance_id,
+        finished_steps=[
+            pb.FinishedStep(task=step.task, output=step.output)
+            for step in work.finished_steps
+        ],
+    )
+    match work.trigger:
+        case RunTrigger.OPENING:
+            request.opening.SetInParent()
+        case RunTrigger.MESSAGE:
+            request.message.message_id = work.message_id or ""
+            request.message.text = work.text or ""
+    if work.summary is not None:
+        request.summary.text = work.summary.text
+        request.summary.upto_seq = work.summary.upto_seq
+    return request

@@ -1,0 +1,1 @@
+"""Carrying runs from the queue to their end."""

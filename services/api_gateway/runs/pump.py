@@ -1,0 +1,250 @@
+"""One run from its dispatch to its terminal event.
+
+The pump appends what an orchestrator proposes. It may lose the call and attach
+again, but only at the address and to the process the run was dispatched to.
+"""
+
+import asyncio
+import time
+import uuid
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import assert_never
+
+import structlog
+
+from libs.errors import ErrorKind, VentureBotsError
+from libs.rpc.errors import RemoteError
+from services.api_gateway.errors import (
+    OrchestratorUnavailableError,
+    RunLostError,
+    StoreUnavailableError,
+)
+from services.api_gateway.runs.directory import Orchestrator, OrchestratorDirectory
+from services.api_gateway.store import (
+    ActiveRun,
+    Appended,
+    RunProposal,
+    RunWork,
+    Store,
+)
+from services.api_gateway.wire.views import RunError
+
+__all__ = ["PumpLimits", "RunPump"]
+
+_logger = structlog.get_logger(__name__)
+
+_FOUNDER_REFS = uuid.UUID("8f4a2a53-1a0b-4d3f-9f65-1c9a5c1d7c11")
+
+REFUSED_BEFORE_EXECUTION = frozenset({"instance_mismatch", "draining"})
+"""The peer told that it executed nothing, so the run may be dispatched again."""
+
+
+@dataclass(frozen=True, slots=True)
+class PumpLimits:
+    """How long the pump waits before it gives up."""
+
+    pick_seconds: float = 20.0
+    """For an orchestrator that is ready."""
+    lost_seconds: float = 15.0
+    """For an orchestrator that has the run and is silent."""
+    run_seconds: float = 600.0
+    """The deadline every run is given."""
+    reattach_seconds: float = 0.2
+    store_retry_seconds: float = 0.5
+
+
+@dataclass(slots=True)
+class _Cursor:
+    """How far a run was followed, and when something was last heard of it."""
+
+    offset: int
+    heard: float
+
+
+class RunPump:
+    """Carries one run.
+
+    `is_cancelled` is set once somebody asked to stop it; `has_runnable` tells
+    afterwards whether the session's next run may begin. `abandon` is given a run
+    whose process is silent, to be stopped there if it comes back.
+    """
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        directory: OrchestratorDirectory,
+        limits: PumpLimits,
+        abandon: Callable[[Orchestrator, str], None],
+    ) -> None:
+        self._store = store
+        self._directory = directory
+        self._limits = limits
+        self._abandon = abandon
+        self.is_cancelled = False
+        self.has_runnable = False
+
+    async def execute(self, work: RunWork) -> None:
+        """Dispatch a claimed run and carry it to its end."""
+        deadline = datetime.now(UTC) + timedelta(seconds=self._limits.run_seconds)
+        while True:
+            chosen = await self._directory.pick(wait_seconds=self._limits.pick_seconds)
+            if chosen is None or chosen.description is None:
+                detail = "no coach is available just now; try again in a moment"
+                await self.fail(work.run_id, OrchestratorUnavailableError(detail))
+                return
+            instance_id = chosen.description.instance_id
+            if not await self._record(work.run_id, chosen.address, instance_id):
+                return
+            events = chosen.client.run(
+                work,
+                founder_ref=str(uuid.uuid5(_FOUNDER_REFS, work.founder_id)),
+                instance_id=instance_id,
+                deadline=deadline,
+            )
+            active = ActiveRun(
+                run_id=work.run_id,
+                session_id=work.session_id,
+                address=chosen.address,
+                instance_id=instance_id,
+                last_offset=0,
+                is_cancel_requested=False,
+            )
+            try:
+                await self._carry(active, chosen, events)
+            except RemoteError as error:
+                if error.code not in REFUSED_BEFORE_EXECUTION:
+                    raise
+                await self._directory.refresh(chosen)
+                await asyncio.sleep(self._limits.reattach_seconds)
+            else:
+                return
+
+    async def resume(self, active: ActiveRun) -> None:
+        """Attach to a run that was dispatched earlier and carry it to its end."""
+        self.is_cancelled = self.is_cancelled or active.is_cancel_requested
+        orchestrator = self._directory.find(active.address)
+        await self._carry(active, orchestrator, None)
+
+    async def _carry(
+        self,
+        active: ActiveRun,
+        orchestrator: Orchestrator,
+        events: AsyncGenerator[RunProposal] | None,
+    ) -> None:
+        """Follow the run, attaching again as long as its process may live."""
+        cursor = _Cursor(offset=active.last_offset, heard=time.monotonic())
+        while time.monotonic() - cursor.heard <= self._limits.lost_seconds:
+            if events is None:
+                events = orchestrator.client.watch(
+                    active.run_id, after_offset=cursor.offset
+                )
+            try:
+                if await self._follow(active.run_id, events, cursor):
+                    return
+            except RemoteError as error:
+                if await self._is_final(active, error, cursor.offset):
+                    return
+                _logger.info("run stream lost", run_id=active.run_id, code=error.code)
+            except TimeoutError:
+                await self._directory.refresh(orchestrator)
+                if orchestrator.silent_seconds() < self._limits.lost_seconds:
+                    cursor.heard = time.monotonic()
+            events = None
+            await asyncio.sleep(self._limits.reattach_seconds)
+        self._abandon(orchestrator, active.run_id)
+        await self._lose(active)
+
+    async def _follow(
+        self, run_id: str, events: AsyncGenerator[RunProposal], cursor: "_Cursor"
+    ) -> bool:
+        """Append what comes; True: the run is over; TimeoutError: silence."""
+        now = asyncio.get_running_loop().time
+        async with (
+            asyncio.timeout(self._limits.lost_seconds) as patience,
+            aclosing(events),
+        ):
+            async for proposal in events:
+                appended = await self._append(run_id, proposal)
+                if appended.is_over:
+                    return True
+                cursor.offset = proposal.offset
+                cursor.heard = time.monotonic()
+                patience.reschedule(now() + self._limits.lost_seconds)
+        return False
+
+    async def _is_final(
+        self, active: ActiveRun, error: RemoteError, offset: int
+    ) -> bool:
+        """Whether a failed call ended the run; raises what was never executed."""
+        if not error.is_told:
+            return False
+        if error.code in REFUSED_BEFORE_EXECUTION and offset == 0:
+            raise error
+        match error.kind:
+            case ErrorKind.NOT_FOUND:
+                await self._lose(active)
+            case ErrorKind.UNAVAILABLE:
+                return False
+            case (
+                ErrorKind.EXHAUSTED
+                | ErrorKind.INVALID
+                | ErrorKind.CONFLICT
+                | ErrorKind.PRECONDITION
+                | ErrorKind.UNAUTHENTICATED
+                | ErrorKind.FORBIDDEN
+                | ErrorKind.INTERNAL
+            ):
+                await self.fail(active.run_id, error)
+            case _:
+                assert_never(error.kind)
+        return True
+
+    async def _lose(self, active: ActiveRun) -> None:
+        """End a run whose process is gone."""
+        if self.is_cancelled:
+            appended = await self._written(
+                lambda: self._store.end_cancelled_run(active.run_id, "founder")
+            )
+            self.has_runnable |= appended.has_runnable
+        else:
+            detail = "the coach lost its train of thought; ask it to try again"
+            await self.fail(active.run_id, RunLostError(detail))
+
+    async def fail(self, run_id: str, error: VentureBotsError) -> None:
+        """End a run that can go no further."""
+        told = RunError(
+            code=error.code,
+            detail=error.detail,
+            retryable=error.retryable,
+            retry_after_ms=error.retry_after_ms,
+        )
+        appended = await self._written(lambda: self._store.fail_run(run_id, told))
+        self.has_runnable |= appended.has_runnable
+
+    async def _record(self, run_id: str, address: str, instance_id: str) -> bool:
+        return await self._written(
+            lambda: self._store.record_dispatch(run_id, address, instance_id)
+        )
+
+    async def _append(self, run_id: str, proposal: RunProposal) -> Appended:
+        appended = await self._written(
+            lambda: self._store.append_run_events(run_id, (proposal,))
+        )
+        self.has_runnable |= appended.has_runnable
+        return appended
+
+    async def _written[T](self, write: Callable[[], Awaitable[T]]) -> T:
+        """Write, waiting for a store that cannot take writes just now.
+
+        The orchestrator keeps the run's events meanwhile: nothing is lost.
+        """
+        while True:
+            try:
+                return await write()
+            except StoreUnavailableError as error:
+                _logger.warning("store unavailable", detail=error.detail)
+                await asyncio.sleep(self._limits.store_retry_seconds)
