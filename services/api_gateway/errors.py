@@ -22,6 +22,8 @@ __all__ = [
     "StoreLockedError",
     "StoreUnavailableError",
     "StreamUnknownError",
+    "TooManySocketsError",
+    "UnsupportedMediaTypeError",
     "CursorCompactedError",
 ]
 
@@ -31,6 +33,13 @@ class InvalidCommandError(VentureBotsError):
 
     kind = ErrorKind.INVALID
     code = "invalid"
+
+
+class UnsupportedMediaTypeError(VentureBotsError):
+    """The body is not declared as JSON."""
+
+    kind = ErrorKind.INVALID
+    code = "unsupported_media_type"
 
 
 class FounderUnknownError(VentureBotsError):
@@ -124,6 +133,14 @@ class RateLimitedError(VentureBotsError):
 
     kind = ErrorKind.EXHAUSTED
     code = "rate_limited"
+    retryable = True
+
+
+class TooManySocketsError(VentureBotsError):
+    """The founder or the address has as many sockets open as may be."""
+
+    kind = ErrorKind.EXHAUSTED
+    code = "too_many_sockets"
     retryable = True
 
 

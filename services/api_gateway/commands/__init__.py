@@ -1,0 +1,1 @@
+"""What a founder asks for, decided the same way over HTTP and over the socket."""

@@ -1,0 +1,1 @@
+"""Anonymous founders: minting them and recognising them again."""
