@@ -84,7 +84,7 @@ def _install_python_packages(*, with_node: bool) -> None:
     locks = [_REQUIREMENTS / "dev.txt"]
     if with_node:
         locks.append(_REQUIREMENTS / "node.txt")
-    into = ["--quiet", "--python", python]
+    into: list[str | Path] = ["--quiet", "--python", python]
     run([uv, "pip", "sync", *into, "--require-hashes", *locks])
     run([uv, "pip", "install", *into, "--no-deps", "--no-build-isolation", "-e", "."])
     if with_node:
@@ -94,7 +94,12 @@ def _install_python_packages(*, with_node: bool) -> None:
 
 
 def _install_uv(python: Path) -> None:
-    pinned = ["--quiet", "--require-hashes", "-r", _REQUIREMENTS / "uv.txt"]
+    pinned: list[str | Path] = [
+        "--quiet",
+        "--require-hashes",
+        "-r",
+        _REQUIREMENTS / "uv.txt",
+    ]
     machine_uv = shutil.which("uv")
     if machine_uv is not None:
         run([machine_uv, "pip", "install", "--python", python, *pinned])

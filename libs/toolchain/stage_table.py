@@ -1,0 +1,97 @@
+"""The stages of `make test`: what each runs and what may keep it from running."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from libs.toolchain.browser import find_chromium
+from libs.toolchain.paths import FRONTEND, ROOT, VENV_BIN
+
+__all__ = ["AFTERWARDS", "SIDE_BY_SIDE", "Command", "Readiness", "Stage"]
+
+_PYTHON = str(VENV_BIN / "python")
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One program of a stage and where it runs."""
+
+    words: tuple[str, ...]
+    folder: Path = ROOT
+
+
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """Whether a stage can run here: why not, or what its programs must be told."""
+
+    missing: str | None = None
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A named list of commands, ended by the first that fails."""
+
+    name: str
+    commands: tuple[Command, ...]
+    prepare: Callable[[], Readiness] = Readiness
+    limit_seconds: float = 1200
+
+
+def _python(*words: str) -> Command:
+    return Command((_PYTHON, "-m", *words))
+
+
+def _program(*words: str) -> Command:
+    return Command((str(VENV_BIN / words[0]), *words[1:]))
+
+
+def _pytest(*paths: str) -> Command:
+    return _python("pytest", "--quiet", *paths)
+
+
+def _npm(*words: str) -> Command:
+    return Command(("npm", "run", "--silent", *words), FRONTEND)
+
+
+def _browser() -> Readiness:
+    chromium = find_chromium()
+    if chromium is None:
+        return Readiness(missing="no Chromium: set CHROMIUM, or put one on PATH")
+    return Readiness(environment={"CHROMIUM": str(chromium)})
+
+
+_SHELL_SCRIPTS = (".ci/run", "libs/toolchain/find_python.sh")
+_PAGE_PACKAGES = _python("libs.toolchain.node")
+
+_CODE = (
+    Stage(
+        "lint",
+        (
+            _program("ruff", "check", "--quiet", "."),
+            _program("ruff", "format", "--quiet", "--check", "."),
+            _program("shellcheck", *_SHELL_SCRIPTS),
+            _program("lint-imports"),
+        ),
+    ),
+    Stage("types", (_program("mypy"),)),
+    Stage("protos", (_python("libs.toolchain.protos", "--check"),)),
+    Stage("architecture", (_pytest("tests/architecture"),)),
+    Stage("unit", (_pytest("libs", "services", "tests/contract"),)),
+)
+_PAGE = (
+    Stage("openapi", (_PAGE_PACKAGES, _python("libs.toolchain.openapi", "--check"))),
+    Stage(
+        "frontend",
+        (_PAGE_PACKAGES, _npm("check"), _npm("test"), _npm("build"), _npm("budget")),
+    ),
+)
+
+SIDE_BY_SIDE = (_CODE, _PAGE)
+"""Lanes that share nothing: the stages of each run in order."""
+
+AFTERWARDS = (
+    Stage("integration", (_pytest("tests/integration"),)),
+    Stage("e2e", (_pytest("tests/e2e"),), prepare=_browser),
+)
+"""Stages that want the machine to themselves and the page built."""
