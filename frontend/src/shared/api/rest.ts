@@ -1,0 +1,143 @@
+/** The gateway over HTTP: what is not a stream, and commands without a socket. */
+import { CommandError } from "./command-error";
+import type {
+  Command,
+  CommandResult,
+  FounderView,
+  MessagePage,
+  SessionPage,
+} from "./wire";
+
+export interface SessionQuery {
+  q?: string;
+  archived?: boolean;
+  cursor?: string;
+}
+
+const HISTORY_PAGE = 50;
+
+/** Methods throw `CommandError` for every refusal and for a silent gateway. */
+export class Rest {
+  readonly #fetch: typeof fetch;
+
+  constructor(fetchFunction: typeof fetch = fetch.bind(globalThis)) {
+    this.#fetch = fetchFunction;
+  }
+
+  founder(): Promise<FounderView> {
+    return this.#request<FounderView>("GET", "/v1/founder");
+  }
+
+  mintFounder(): Promise<FounderView> {
+    return this.#request<FounderView>("POST", "/v1/founder", { deliver: "cookie" });
+  }
+
+  sessions(query: SessionQuery, signal?: AbortSignal): Promise<SessionPage> {
+    const parameters = new URLSearchParams();
+    if (query.q) parameters.set("q", query.q);
+    if (query.archived) parameters.set("archived", "true");
+    if (query.cursor) parameters.set("cursor", query.cursor);
+    return this.#request<SessionPage>(
+      "GET",
+      `/v1/sessions?${parameters.toString()}`,
+      undefined,
+      signal,
+    );
+  }
+
+  /** Messages older than `beforeSeq`, oldest first. */
+  messages(sessionId: string, beforeSeq: number): Promise<MessagePage> {
+    return this.#request<MessagePage>(
+      "GET",
+      `/v1/sessions/${sessionId}/messages?before_seq=${beforeSeq}&limit=${HISTORY_PAGE}`,
+    );
+  }
+
+  /** Carries out a command; the same `request_id` gives the first result again. */
+  command(command: Command): Promise<CommandResult> {
+    const { method, path, body } = routeOf(command);
+    return this.#request<CommandResult>(method, path, body);
+  }
+
+  async #request<Result>(
+    method: string,
+    path: string,
+    body?: unknown,
+    signal?: AbortSignal,
+  ): Promise<Result> {
+    const response = await this.#send(method, path, body, signal);
+    if (!response.ok) throw await refusalOf(response);
+    if (response.status === 204) return {} as Result;
+    return (await response.json()) as Result;
+  }
+
+  async #send(
+    method: string,
+    path: string,
+    body: unknown,
+    signal?: AbortSignal,
+  ): Promise<Response> {
+    const init: RequestInit = { method, credentials: "same-origin", cache: "no-store" };
+    if (signal) init.signal = signal;
+    if (method !== "GET") init.headers = { "content-type": "application/json" };
+    if (body !== undefined) init.body = JSON.stringify(body);
+    try {
+      return await this.#fetch(path, init);
+    } catch (error) {
+      if (error instanceof DOMException && error.name === "AbortError") throw error;
+      throw CommandError.unreachable(`${method} ${path} was not answered`);
+    }
+  }
+}
+
+function routeOf(command: Command): { method: string; path: string; body?: unknown } {
+  switch (command.type) {
+    case "session.create": {
+      const { type: _, ...body } = command;
+      return { method: "POST", path: "/v1/sessions", body };
+    }
+    case "session.update": {
+      const { type: _, session_id, ...body } = command;
+      return { method: "PATCH", path: `/v1/sessions/${session_id}`, body };
+    }
+    case "session.delete":
+      return { method: "DELETE", path: `/v1/sessions/${command.session_id}` };
+    case "message.send": {
+      const { type: _, session_id, ...body } = command;
+      return { method: "POST", path: `/v1/sessions/${session_id}/messages`, body };
+    }
+    case "run.cancel":
+    case "run.retry": {
+      const action = command.type === "run.cancel" ? "cancel" : "retry";
+      const body = { request_id: command.request_id };
+      return { method: "POST", path: `/v1/runs/${command.run_id}/${action}`, body };
+    }
+    case "message.feedback": {
+      const { type: _, message_id, ...body } = command;
+      return { method: "POST", path: `/v1/messages/${message_id}/feedback`, body };
+    }
+  }
+}
+
+interface Problem {
+  code?: string;
+  detail?: string;
+  retryable?: boolean;
+  retry_after_ms?: number | null;
+}
+
+async function refusalOf(response: Response): Promise<CommandError> {
+  const problem = await response.json().then(
+    (body: unknown) => (body ?? {}) as Problem,
+    // A proxy in between answers with a page of its own.
+    (): Problem => ({}),
+  );
+  const seconds = Number(response.headers.get("retry-after"));
+  return new CommandError({
+    code: problem.code ?? `http_${response.status}`,
+    detail: typeof problem.detail === "string" ? problem.detail : response.statusText,
+    retryable: problem.retryable ?? response.status >= 500,
+    retryAfterMs: problem.retry_after_ms ?? (seconds > 0 ? seconds * 1_000 : null),
+    status: response.status,
+  });
+}
