@@ -29,7 +29,7 @@ run: $(STAMP) ## Start VentureBots in the foreground and print its address
 	@$(PYTHON_BIN) -m libs.toolchain.page && exec $(PYTHON_BIN) -m libs.supervisor
 
 dev: $(STAMP) ## The same, restarted on change, the page served by Vite
-	@exec $(PYTHON_BIN) -m libs.supervisor --dev
+	@$(PYTHON_BIN) -m libs.toolchain.node && exec $(PYTHON_BIN) -m libs.supervisor --dev
 
 test: $(STAMP) ## Run every stage and print a table of what ran
 	@$(STAGES)

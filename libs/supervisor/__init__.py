@@ -1,0 +1,1 @@
+"""Run the services of the laptop profile in the foreground (`make run`)."""

@@ -1,0 +1,91 @@
+"""Start every program, keep them running, end them all together."""
+
+import asyncio
+import contextlib
+import signal
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from libs.supervisor.child import Child
+from libs.supervisor.programs import Program
+from libs.supervisor.readiness import wait_until_ready
+
+__all__ = ["Supervisor", "local_host", "write_line"]
+
+_LOOPBACK = "127.0.0.1"
+_EVERYWHERE = {"0.0.0.0", "::", ""}  # noqa: S104 (compared with, not listened on)
+
+
+class Supervisor:
+    """The programs of one `make run`, from start to the last one's end."""
+
+    def __init__(
+        self,
+        programs: Sequence[Program],
+        *,
+        environment: Mapping[str, str],
+        folder: Path,
+        when_ready: str,
+        say: Callable[[str, str], None],
+    ) -> None:
+        self._environment = environment
+        self._programs = tuple(programs)
+        self._when_ready = when_ready
+        self._say = say
+        self._stopping = asyncio.Event()
+        self.children = {
+            program.name: Child(
+                program.name,
+                program.command,
+                environment=environment,
+                folder=folder,
+                say=say,
+            )
+            for program in programs
+        }
+
+    async def run(self) -> None:
+        """Run until SIGINT or SIGTERM, then end every program; twice: at once."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self._stop)
+        async with asyncio.TaskGroup() as group:
+            for child in self.children.values():
+                group.create_task(child.keep_running())
+            announcing = group.create_task(self._announce())
+            await self._stopping.wait()
+            announcing.cancel()
+            for child in self.children.values():
+                group.create_task(child.stop())
+
+    def _stop(self) -> None:
+        if self._stopping.is_set():
+            for child in self.children.values():
+                child.kill()
+            return
+        self._say("run", "stopping; again to stop at once")
+        self._stopping.set()
+
+    async def _announce(self) -> None:
+        async with asyncio.TaskGroup() as group:
+            for program in self._programs:
+                group.create_task(self._wait_for(program))
+        self._say("run", self._when_ready)
+
+    async def _wait_for(self, program: Program) -> None:
+        port = program.ready_port.number(self._environment)
+        host = local_host(self._environment.get(program.host_variable))
+        await wait_until_ready(host, port)
+
+
+def local_host(listened_on: str | None) -> str:
+    """Return the address to reach here what listens on a host."""
+    return _LOOPBACK if (listened_on or "") in _EVERYWHERE else str(listened_on)
+
+
+def write_line(name: str, line: str) -> None:
+    """Write a line of a program, named, to standard output."""
+    with contextlib.suppress(BrokenPipeError):
+        sys.stdout.write(f"{name:<12} │ {line}\n")
+        sys.stdout.flush()
