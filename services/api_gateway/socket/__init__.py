@@ -1,0 +1,1 @@
+"""`WS /v1/socket`: streams replayed and followed, commands carried out."""
