@@ -29,7 +29,7 @@ def main() -> NoReturn:
     if os.getppid() != int(parent_pid):
         # The parent ended before the kernel was asked.
         sys.exit(1)
-    os.execvp(command[0], command)  # noqa: S606 (there is no shell to want)
+    os.execvp(command[0], command)  # noqa: S606 - there is no shell to want
 
 
 def _watch(command: list[str]) -> int:

@@ -11,7 +11,7 @@ _POLL_SECONDS = 0.1
 
 async def wait_until_ready(host: str, port: int) -> None:
     """Return once `GET /readyz` is answered with 200; ask until cancelled."""
-    while not await asyncio.to_thread(_is_ready, host, port):  # noqa: ASYNC110 (another process tells no event)
+    while not await asyncio.to_thread(_is_ready, host, port):  # noqa: ASYNC110 - another process has no event
         await asyncio.sleep(_POLL_SECONDS)
 
 

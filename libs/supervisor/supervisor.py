@@ -14,7 +14,7 @@ from libs.supervisor.readiness import wait_until_ready
 __all__ = ["Supervisor", "local_host", "write_line"]
 
 _LOOPBACK = "127.0.0.1"
-_EVERYWHERE = {"0.0.0.0", "::", ""}  # noqa: S104 (compared with, not listened on)
+_EVERYWHERE = {"0.0.0.0", "::", ""}  # noqa: S104 - compared with, not listened on
 
 
 class Supervisor:

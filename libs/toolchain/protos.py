@@ -80,7 +80,7 @@ def _generate(into: Path) -> None:
 
 def _last_release_tag() -> str | None:
     told = subprocess.run(
-        ["git", "describe", "--tags", "--abbrev=0", "--match", "v*"],  # noqa: S607 (git is found on PATH)
+        ["git", "describe", "--tags", "--abbrev=0", "--match", "v*"],  # noqa: S607 - git is found on PATH
         cwd=ROOT,
         capture_output=True,
         text=True,

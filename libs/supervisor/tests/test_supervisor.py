@@ -27,7 +27,8 @@ class Answer(http.server.BaseHTTPRequestHandler):
         self.send_response(200); self.end_headers()
     def log_message(self, *_): pass
 print("pid", os.getpid(), flush=True)
-http.server.HTTPServer(("127.0.0.1", int(os.environ["PROBE_PORT"])), Answer).serve_forever()
+address = ("127.0.0.1", int(os.environ["PROBE_PORT"]))
+http.server.HTTPServer(address, Answer).serve_forever()
 """
 
 _SUPERVISED = f"""
@@ -39,7 +40,7 @@ port = Port("PROBE_PORT", 0)
 server = Program("probe", (sys.executable, "-c", {_SERVER!r}), "PROBE_HOST", (port,), port)
 asyncio.run(Supervisor([server], environment=os.environ, folder=Path.cwd(),
                        when_ready="all is up", say=write_line).run())
-"""  # noqa: E501 (a program in a string)
+"""  # noqa: E501 - a program in a string
 
 
 @asynccontextmanager
