@@ -42,10 +42,7 @@ class FounderClient:
     async def arrive(cls, url: str) -> Self:
         """Mint a founder and hold the token as a Bearer."""
         async with _http(url, None) as http:
-            answer = await http.post(
-                "/v1/founder",
-                json={"request_id": new_request_id(), "deliver": "body"},
-            )
+            answer = await http.post("/v1/founder", json={"deliver": "body"})
             answer.raise_for_status()
             founder = answer.json()
         return cls(url, token=founder["token"], founder=founder)

@@ -253,6 +253,7 @@ class Stack:
                 "VB_ORCHESTRATOR_METRICS_PORT": str(free_port()),
                 "VB_ORCHESTRATOR_CONFIG_DIRECTORY": str(configs),
                 "VB_ORCHESTRATOR_DEFAULT_MODEL": MODEL,
+                "VB_ORCHESTRATOR_DRAIN_GRACE_SECONDS": "1",
                 **(orchestrator_settings or {}),
             },
         )
