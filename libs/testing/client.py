@@ -61,7 +61,10 @@ class FounderClient:
 
     async def post(self, path: str, **body: object) -> httpx.Response:
         """Send a command with a fresh request id, unless one is given."""
-        return await self.http.post(path, json={"request_id": new_request_id(), **body})
+        # Escaped, so that a test may send what is not text.
+        content = json.dumps({"request_id": new_request_id(), **body})
+        headers = {"Content-Type": "application/json"}
+        return await self.http.post(path, content=content, headers=headers)
 
     async def create_session(self, *, opening: bool = False) -> Frame:
         """Create a session, quiet unless the coach is to open it."""

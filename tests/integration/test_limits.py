@@ -2,21 +2,21 @@
 
 import asyncio
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 from uuid import uuid4
 
 import httpx
 import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.typing import Origin, Subprotocol
 
 from libs.testing.client import FounderClient
 from libs.testing.socket_client import SUBPROTOCOL
 from libs.testing.stack import Stack
 
-_FOREIGN = "https://elsewhere.example"
+_FOREIGN = Origin("https://elsewhere.example")
 _HELLO = '{"type": "hello", "streams": []}'
 
 
@@ -117,15 +117,23 @@ async def test_a_body_beyond_the_limit_is_refused(founder: FounderClient) -> Non
 
 
 async def _close_code(
-    founder: FounderClient, first: str, *, token: str = "", **options: Any
+    founder: FounderClient,
+    first: str,
+    *,
+    token: str = "",
+    subprotocols: Sequence[Subprotocol] | None = (SUBPROTOCOL,),
+    origin: Origin | None = None,
 ) -> int:
     """Open a socket, send a frame and read; returns how it was refused."""
     url = founder.url.replace("http", "ws", 1) + "/v1/socket"
     headers = {"Authorization": f"Bearer {token or founder.token}"}
-    options = {"subprotocols": [SUBPROTOCOL], **options}
     try:
         async with connect(
-            url, additional_headers=headers, proxy=None, **options
+            url,
+            additional_headers=headers,
+            proxy=None,
+            subprotocols=subprotocols,
+            origin=origin,
         ) as socket:
             await socket.send(first)
             while True:
