@@ -7,7 +7,7 @@ from pathlib import Path
 from libs.supervisor.development import run_in_development
 from libs.supervisor.ports import taken_ports
 from libs.supervisor.programs import GATEWAY, SERVICES, VITE, environment
-from libs.supervisor.supervisor import Supervisor, local_host, write_line
+from libs.supervisor.supervisor import Supervisor, write_line
 
 
 def main() -> None:
@@ -21,13 +21,9 @@ def main() -> None:
     is_development = parser.parse_args().dev
     folder = Path.cwd()
     told = environment(folder / ".env")
-    wanted = [
-        (local_host(told.get(program.host_variable)), port)
-        for program in SERVICES
-        for port in program.ports
-    ]
+    wanted = [port for program in SERVICES for port in program.ports]
     if is_development:
-        wanted.append(("127.0.0.1", VITE))
+        wanted.append(VITE)
     complaints = taken_ports(wanted, told)
     if complaints:
         raise SystemExit("\n".join(complaints))
@@ -37,8 +33,8 @@ def main() -> None:
     if is_development:
         asyncio.run(run_in_development(told, folder=folder, say=write_line))
         return
-    host = local_host(told.get(GATEWAY.host_variable))
-    address = f"http://{host}:{GATEWAY.ports[0].number(told)}"
+    public = GATEWAY.ports[0]
+    address = f"http://{public.host(told)}:{public.number(told)}"
     supervisor = Supervisor(
         SERVICES,
         environment=told,

@@ -8,7 +8,7 @@ from watchfiles import PythonFilter, awatch
 
 from libs.supervisor.child import Child
 from libs.supervisor.programs import GATEWAY, ORCHESTRATOR, SERVICES, VITE, Program
-from libs.supervisor.supervisor import Supervisor, local_host
+from libs.supervisor.supervisor import Supervisor
 
 __all__ = ["run_in_development", "touched_services"]
 
@@ -23,8 +23,8 @@ async def run_in_development(
     environment: Mapping[str, str], *, folder: Path, say: Callable[[str, str], None]
 ) -> None:
     """Run the services and Vite until told to stop."""
-    host = local_host(environment.get(GATEWAY.host_variable))
-    gateway = f"http://{host}:{GATEWAY.ports[0].number(environment)}"
+    public = GATEWAY.ports[0]
+    gateway = f"http://{public.host(environment)}:{public.number(environment)}"
     page = VITE.number(environment)
     supervisor = Supervisor(
         (*SERVICES, _vite(page)),
@@ -73,7 +73,6 @@ def _vite(port: int) -> Program:
     return Program(
         name="page",
         command=("node", script, "frontend", *options),
-        host_variable="",
         ports=(VITE,),
         ready_port=VITE,
     )

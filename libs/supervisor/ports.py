@@ -10,16 +10,11 @@ from libs.supervisor.programs import Port
 __all__ = ["taken_ports"]
 
 
-def taken_ports(
-    ports: Iterable[tuple[str, Port]], environment: Mapping[str, str]
-) -> list[str]:
-    """Describe each port that cannot be had: by whom, and how to move away.
-
-    `ports` are pairs of the host listened on and the port.
-    """
+def taken_ports(ports: Iterable[Port], environment: Mapping[str, str]) -> list[str]:
+    """Describe each port that cannot be had: by whom, and how to move away."""
     complaints: list[str] = []
     asked: dict[int, str] = {}
-    for host, port in ports:
+    for port in ports:
         number = port.number(environment)
         if number == 0:
             continue
@@ -27,7 +22,7 @@ def taken_ports(
             complaints.append(
                 f"Port {number} is given to both {asked[number]} and {port.variable}."
             )
-        elif not _is_free(host, number):
+        elif not _is_free(port.host(environment), number):
             complaints.append(
                 f"Port {number} is taken{_by_whom(number)}. Stop what holds it, "
                 f"or choose another: {port.variable}=<port> make run"

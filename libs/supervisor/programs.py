@@ -18,13 +18,22 @@ __all__ = [
     "environment",
 ]
 
+_LOOPBACK = "127.0.0.1"
+_EVERYWHERE = {"0.0.0.0", "::", ""}  # noqa: S104 - compared with, not listened on
+
 
 @dataclass(frozen=True, slots=True)
 class Port:
-    """A port of a program: the variable that moves it and where it is else."""
+    """A port of a program: the variables that move it and where it is else."""
 
     variable: str
     default: int
+    host_variable: str = ""
+
+    def host(self, environment: Mapping[str, str]) -> str:
+        """Return the address at which the port is reached from here."""
+        listened_on = environment.get(self.host_variable, "")
+        return _LOOPBACK if listened_on in _EVERYWHERE else listened_on
 
     def number(self, environment: Mapping[str, str]) -> int:
         """Read the port a program will take in an environment."""
@@ -44,26 +53,27 @@ class Program:
 
     name: str
     command: tuple[str, ...]
-    host_variable: str
     ports: tuple[Port, ...]
     ready_port: Port
 
 
-def _service(name: str, module: str, prefix: str, *, api: int, side: int) -> Program:
-    side_port = Port(f"{prefix}_METRICS_PORT", side)
-    return Program(
-        name=name,
-        command=(sys.executable, "-m", module),
-        host_variable=f"{prefix}_HOST",
-        ports=(Port(f"{prefix}_PORT", api), side_port),
-        ready_port=side_port,
-    )
+def _service(name: str, module: str, *, api: Port, side: Port) -> Program:
+    command = (sys.executable, "-m", module)
+    return Program(name=name, command=command, ports=(api, side), ready_port=side)
 
 
 ORCHESTRATOR = _service(
-    "orchestrator", "services.orchestrator", "VB_ORCHESTRATOR", api=50051, side=9091
+    "orchestrator",
+    "services.orchestrator",
+    api=Port("VB_ORCHESTRATOR_PORT", 50051, "VB_ORCHESTRATOR_HOST"),
+    side=Port("VB_ORCHESTRATOR_METRICS_PORT", 9091, "VB_ORCHESTRATOR_METRICS_HOST"),
 )
-GATEWAY = _service("gateway", "services.api_gateway", "VB_GATEWAY", api=8000, side=9090)
+GATEWAY = _service(
+    "gateway",
+    "services.api_gateway",
+    api=Port("VB_GATEWAY_PORT", 8000, "VB_GATEWAY_HOST"),
+    side=Port("VB_GATEWAY_METRICS_PORT", 9090, "VB_GATEWAY_HOST"),
+)
 SERVICES = (ORCHESTRATOR, GATEWAY)
 
 VITE = Port("VB_PAGE_PORT", 5173)
@@ -73,10 +83,16 @@ VITE = Port("VB_PAGE_PORT", 5173)
 def environment(dotenv: Path) -> dict[str, str]:
     """Return what the programs are told: `.env`, overruled by the environment.
 
-    The gateway is pointed at the orchestrator's port unless it is told another.
+    Unless told otherwise, the gateway looks for the orchestrator where it will
+    listen, logs are for people to read, and Ctrl-C waits for no long reply.
     """
     written = {name: value for name, value in dotenv_values(dotenv).items() if value}
     merged = {**written, **os.environ}
-    port = ORCHESTRATOR.ports[0].number(merged)
-    merged.setdefault("VB_GATEWAY_ORCHESTRATOR_ADDRESSES", f"127.0.0.1:{port}")
-    return merged
+    address = f"127.0.0.1:{ORCHESTRATOR.ports[0].number(merged)}"
+    laptop = {
+        "VB_GATEWAY_ORCHESTRATOR_ADDRESSES": address,
+        "VB_GATEWAY_LOG_FORMAT": "text",
+        "VB_ORCHESTRATOR_LOG_FORMAT": "text",
+        "VB_ORCHESTRATOR_DRAIN_GRACE_SECONDS": "8",
+    }
+    return {**laptop, **merged}

@@ -11,10 +11,7 @@ from libs.supervisor.child import Child
 from libs.supervisor.programs import Program
 from libs.supervisor.readiness import wait_until_ready
 
-__all__ = ["Supervisor", "local_host", "write_line"]
-
-_LOOPBACK = "127.0.0.1"
-_EVERYWHERE = {"0.0.0.0", "::", ""}  # noqa: S104 - compared with, not listened on
+__all__ = ["Supervisor", "write_line"]
 
 
 class Supervisor:
@@ -74,14 +71,8 @@ class Supervisor:
         self._say("run", self._when_ready)
 
     async def _wait_for(self, program: Program) -> None:
-        port = program.ready_port.number(self._environment)
-        host = local_host(self._environment.get(program.host_variable))
-        await wait_until_ready(host, port)
-
-
-def local_host(listened_on: str | None) -> str:
-    """Return the address to reach here what listens on a host."""
-    return _LOOPBACK if (listened_on or "") in _EVERYWHERE else str(listened_on)
+        port, told = program.ready_port, self._environment
+        await wait_until_ready(port.host(told), port.number(told))
 
 
 def write_line(name: str, line: str) -> None:

@@ -37,7 +37,7 @@ from pathlib import Path
 from libs.supervisor.programs import Port, Program
 from libs.supervisor.supervisor import Supervisor, write_line
 port = Port("PROBE_PORT", 0)
-server = Program("probe", (sys.executable, "-c", {_SERVER!r}), "PROBE_HOST", (port,), port)
+server = Program("probe", (sys.executable, "-c", {_SERVER!r}), (port,), port)
 asyncio.run(Supervisor([server], environment=os.environ, folder=Path.cwd(),
                        when_ready="all is up", say=write_line).run())
 """  # noqa: E501 - a program in a string
@@ -132,7 +132,7 @@ def test_a_taken_port_is_told_with_its_holder_and_the_variable_to_set() -> None:
 
 def test_one_port_given_twice_is_told() -> None:
     number = str(_free_port())
-    ports = [("127.0.0.1", Port("VB_A", 1)), ("127.0.0.1", Port("VB_B", 2))]
+    ports = [Port("VB_A", 1), Port("VB_B", 2)]
 
     complaints = taken_ports(ports, {"VB_A": number, "VB_B": number})
 
@@ -141,7 +141,7 @@ def test_one_port_given_twice_is_told() -> None:
 
 def test_a_port_that_is_no_number_is_told_by_the_variable() -> None:
     with pytest.raises(SystemExit, match="VB_A='http' is not a port number"):
-        taken_ports([("127.0.0.1", Port("VB_A", 1))], {"VB_A": "http"})
+        taken_ports([Port("VB_A", 1)], {"VB_A": "http"})
 
 
 def test_the_environment_wins_over_the_dotenv_file(
