@@ -3,6 +3,7 @@
 from libs.errors import ErrorKind, VentureBotsError
 
 __all__ = [
+    "CursorCompactedError",
     "FounderUnknownError",
     "InvalidCommandError",
     "MessageUnknownError",
@@ -24,7 +25,6 @@ __all__ = [
     "StreamUnknownError",
     "TooManySocketsError",
     "UnsupportedMediaTypeError",
-    "CursorCompactedError",
 ]
 
 

@@ -241,6 +241,4 @@ def _session_ack(request_id: str, result: SessionResult) -> AckFrame:
 
 
 def _run_ack(request_id: str, accepted: RunAccepted) -> AckFrame:
-    return AckFrame(
-        request_id=request_id, run_id=accepted.run_id, seq=accepted.seq
-    )
+    return AckFrame(request_id=request_id, run_id=accepted.run_id, seq=accepted.seq)

@@ -1,0 +1,99 @@
+"""Everything one gateway process has, made once and closed in order."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from uuid import uuid4
+
+from libs.telemetry import start_side_server
+from services.api_gateway.commands.service import CommandService
+from services.api_gateway.config import Config
+from services.api_gateway.fanout import Fanout
+from services.api_gateway.fanout_local import LocalFanout
+from services.api_gateway.founders.service import FounderService
+from services.api_gateway.limits import MemoryLimits, SocketSlots
+from services.api_gateway.peers import PeerPolicy
+from services.api_gateway.probe import StoreProbe
+from services.api_gateway.runs.directory import OrchestratorDirectory
+from services.api_gateway.runs.pump import PumpLimits
+from services.api_gateway.runs.service import RunService
+from services.api_gateway.socket.registry import SocketRegistry
+from services.api_gateway.store import Store
+from services.api_gateway.store_sql import open_store
+from services.api_gateway.upkeep import keep_up
+
+__all__ = ["Context", "open_context"]
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What endpoints and sockets work with."""
+
+    config: Config
+    store: Store
+    probe: StoreProbe
+    fanout: Fanout
+    runs: RunService
+    commands: CommandService
+    founders: FounderService
+    peers: PeerPolicy
+    slots: SocketSlots
+    sockets: SocketRegistry
+    draining: asyncio.Event
+    """Set once the process was told to stop."""
+
+
+@asynccontextmanager
+async def open_context(config: Config, peers: PeerPolicy) -> AsyncIterator[Context]:
+    """Open the store and begin to carry runs; close all of it afterwards.
+
+    Raises `StoreLockedError` and `SchemaTooNewError`, and OSError when the
+    metrics port is taken.
+    """
+    draining = asyncio.Event()
+    fanout = LocalFanout()
+    async with AsyncExitStack() as stack:
+        side = await start_side_server(
+            host=config.host,
+            port=config.metrics_port,
+            is_ready=lambda: not draining.is_set(),
+        )
+        stack.push_async_callback(side.aclose)
+        config.database_path.parent.mkdir(parents=True, exist_ok=True)
+        store = await open_store(
+            path=config.database_path, publish=fanout.publish, end_stream=fanout.end
+        )
+        stack.push_async_callback(store.aclose)
+        runs = RunService(
+            owner=str(uuid4()),
+            store=store,
+            directory=OrchestratorDirectory(
+                names=config.orchestrator_addresses,
+                token_file=config.orchestrator_token_file,
+            ),
+            limits=PumpLimits(run_seconds=config.run_timeout_seconds),
+        )
+        stack.push_async_callback(runs.aclose)
+        await runs.start()
+        await stack.enter_async_context(keep_up(store, config.retention))
+        limits = MemoryLimits(config.limits)
+        commands = CommandService(
+            store=store, runs=runs, limits=limits, when_busy=config.when_busy
+        )
+        founders = FounderService(
+            store=store, limits=limits, cookie_name=config.cookie_name
+        )
+        yield Context(
+            config=config,
+            store=store,
+            probe=StoreProbe(store),
+            fanout=fanout,
+            runs=runs,
+            commands=commands,
+            founders=founders,
+            peers=peers,
+            slots=SocketSlots(config.limits),
+            sockets=SocketRegistry(),
+            draining=draining,
+        )

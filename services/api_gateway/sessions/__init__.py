@@ -1,0 +1,1 @@
+"""Sessions, their messages and their export over HTTP."""

@@ -1,0 +1,1 @@
+"""The log of a stream over HTTP: page by page, or as it happens."""
