@@ -40,7 +40,7 @@ port = Port("PROBE_PORT", 0)
 server = Program("probe", (sys.executable, "-c", {_SERVER!r}), (port,), port)
 asyncio.run(Supervisor([server], environment=os.environ, folder=Path.cwd(),
                        when_ready="all is up", say=write_line).run())
-"""  # noqa: E501 - a program in a string
+"""
 
 
 @asynccontextmanager
