@@ -1,0 +1,183 @@
+"""A fresh CrewAI crew for one run, out of its compiled revision.
+
+CrewAI's objects hold state of the run they serve, so nothing is kept between
+runs; building costs less than a millisecond.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, override
+
+from pydantic import BaseModel
+
+from libs.crewspec.compiled import (
+    CompiledAgent,
+    CompiledCrew,
+    CompiledTask,
+    LiveDocuments,
+    PolicyDocument,
+    ToolDocument,
+)
+from services.agents.registry import installed_tools
+from services.agents.tool import AgentTool
+from services.orchestrator.engine import RunPlan
+from services.orchestrator.errors import RunFailedError
+from services.orchestrator.runtime.compat import (
+    Agent,
+    BaseLLM,
+    BaseTool,
+    Crew,
+    Process,
+    Task,
+    TaskOutput,
+)
+from services.orchestrator.runtime.executor import AsyncExecutor
+from services.orchestrator.runtime.prompt import render_task
+
+__all__ = ["LLMFor", "build_crew", "limits_of", "tools_of"]
+
+LLMFor = Callable[[str], BaseLLM]
+"""Gives the adapter for a model's name."""
+
+
+class _FunctionTool(BaseTool):  # type: ignore[misc] # its base is untyped in part
+    """An agent package's function as a CrewAI tool."""
+
+    agent_tool: Any
+
+    @override
+    def _run(self, **arguments: Any) -> str:
+        tool: AgentTool = self.agent_tool
+        return tool.run(tool.arguments.model_validate(arguments))
+
+
+def _never_cached(*_: object) -> bool:
+    return False
+
+
+def limits_of(crew: CompiledCrew, live: LiveDocuments) -> PolicyDocument:
+    """The strictest of the crew's policies, field by field."""
+    policies = [live.policies[name] for name in crew.policies if name in live.policies]
+    if not policies:
+        return PolicyDocument(name="default", generation=0)
+    return PolicyDocument(
+        name="+".join(policy.name for policy in policies),
+        generation=max(policy.generation for policy in policies),
+        run_timeout_seconds=min(policy.run_timeout_seconds for policy in policies),
+        max_tool_calls=min(policy.max_tool_calls for policy in policies),
+        max_output_characters=min(policy.max_output_characters for policy in policies),
+    )
+
+
+def tools_of(plan: RunPlan) -> dict[str, ToolDocument]:
+    """Documents of the tools the crew's agents may call, by the name models see.
+
+    Raises:
+        RunFailedError: A document is missing.
+
+    """
+    documents: dict[str, ToolDocument] = {}
+    for agent in plan.crew.agents.values():
+        for name in agent.tools:
+            documents[_model_name(name)] = _known(plan.live.tools, name, "tool")
+    return documents
+
+
+def build_crew(
+    plan: RunPlan,
+    llm_for: LLMFor,
+    *,
+    executor_class: type[Any] = AsyncExecutor,
+) -> Crew:
+    """Agents and the tasks still to run; finished ones only as context.
+
+    Raises:
+        RunFailedError: The crew names something that is not in force.
+
+    """
+    agents = {
+        name: _build_agent(agent, plan, llm_for, executor_class)
+        for name, agent in plan.crew.agents.items()
+        if any(task.agent == name for task in plan.crew.tasks)
+    }
+    tasks: dict[str, Task] = {}
+    for task in plan.crew.tasks:
+        tasks[task.name] = _build_task(task, plan, agents, tasks)
+    return Crew(
+        name=plan.crew.name,
+        agents=list(agents.values()),
+        tasks=[task for name, task in tasks.items() if name not in plan.finished_steps],
+        process=Process.sequential,
+        cache=False,
+        memory=False,
+        planning=False,
+        tracing=False,
+        verbose=False,
+    )
+
+
+def _build_agent(
+    agent: CompiledAgent, plan: RunPlan, llm_for: LLMFor, executor_class: type[Any]
+) -> Agent:
+    return Agent(
+        role=agent.role,
+        goal=agent.goal,
+        backstory=agent.backstory,
+        llm=llm_for(agent.model),
+        tools=[_build_tool(name, plan.live) for name in agent.tools],
+        max_iter=agent.max_iterations,
+        max_retry_limit=0,
+        executor_class=executor_class,
+        allow_delegation=False,
+        respect_context_window=False,
+        cache=False,
+        verbose=False,
+    )
+
+
+def _build_task(
+    task: CompiledTask,
+    plan: RunPlan,
+    agents: Mapping[str, Agent],
+    earlier: Mapping[str, Task],
+) -> Task:
+    description = render_task(task, plan)
+    output = plan.finished_steps.get(task.name)
+    return Task(
+        name=task.name,
+        description=description,
+        expected_output=task.expected_output,
+        agent=agents[task.agent],
+        context=[earlier[name] for name in task.context],
+        output=None
+        if output is None
+        else TaskOutput(
+            name=task.name,
+            description=description,
+            raw=output,
+            agent=agents[task.agent].role,
+        ),
+    )
+
+
+def _build_tool(name: str, live: LiveDocuments) -> BaseTool:
+    document: ToolDocument = _known(live.tools, name, "tool")
+    agent_tool: AgentTool = _known(installed_tools(), document.builtin, "builtin tool")
+    return _FunctionTool(
+        name=_model_name(name),
+        description=document.description or agent_tool.description,
+        args_schema=agent_tool.arguments,
+        agent_tool=agent_tool,
+        cache_function=_never_cached,
+    )
+
+
+def _known[T](documents: Mapping[str, T], name: str, what: str) -> T:
+    found = documents.get(name)
+    if found is None:
+        raise RunFailedError(f"no {what} named {name!r} is in force")
+    return found
+
+
+def _model_name(name: str) -> str:
+    """A tool's name as models accept it: no dashes or dots."""
+    return name.replace("-", "_").replace(".", "_").lower()

@@ -1,0 +1,122 @@
+"""The crew engine's port, implemented on CrewAI."""
+
+import asyncio
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+
+from libs.crewspec.compiled import CompiledTask
+from libs.errors import VentureBotsError
+from services.orchestrator.engine import (
+    Emit,
+    EndStatus,
+    RunPlan,
+    StepFinished,
+    StepStarted,
+    UsageTold,
+)
+from services.orchestrator.errors import RunFailedError
+from services.orchestrator.runtime.compat import (
+    LLMCallCompletedEvent,
+    add_stream_sink,
+    reset_stream_sinks,
+)
+from services.orchestrator.runtime.crew_builder import build_crew, limits_of, tools_of
+from services.orchestrator.runtime.llm.base import StreamingLLM
+from services.orchestrator.runtime.llm.catalogue import ModelCatalogue
+from services.orchestrator.runtime.scope import RunScope, current_run, stable_id
+from services.orchestrator.runtime.warm_up import warm_up_plan
+
+__all__ = ["CrewRunner"]
+
+
+class CrewRunner:
+    """Runs crews on one event loop; tools in a bounded pool of threads."""
+
+    def __init__(self, *, tool_threads: int, models: ModelCatalogue) -> None:
+        self._tool_pool = ThreadPoolExecutor(tool_threads, thread_name_prefix="tool")
+        self._models = models
+
+    async def warm_up(self) -> None:
+        """Run a small crew on the simulated model, one tool call included."""
+        await self.run(warm_up_plan(), lambda _event: None)
+
+    async def run(self, plan: RunPlan, emit: Emit) -> None:
+        """Execute the plan's crew; see the port."""
+        for task in plan.crew.tasks:
+            if task.name in plan.finished_steps:
+                _tell_reused(plan, task, emit)
+        if all(task.name in plan.finished_steps for task in plan.crew.tasks):
+            return
+        scope = RunScope(
+            plan=plan,
+            emit=emit,
+            loop=asyncio.get_running_loop(),
+            tool_pool=self._tool_pool,
+            limits=limits_of(plan.crew, plan.live),
+            tools=tools_of(plan),
+        )
+        with self._models.lease(plan.live) as llm_for, _scoped(scope):
+            try:
+                await build_crew(plan, llm_for).akickoff()
+            except VentureBotsError:
+                raise
+            except Exception as error:
+                raise _typed(error) from error
+
+    async def aclose(self) -> None:
+        """Close the models' connections and stop taking tool calls."""
+        await self._models.aclose()
+        self._tool_pool.shutdown(wait=False, cancel_futures=True)
+
+
+@contextmanager
+def _scoped(scope: RunScope) -> Iterator[None]:
+    """Make the run known in this context, and hear what its models used."""
+
+    def hear(source: Any, event: Any) -> None:
+        if isinstance(event, LLMCallCompletedEvent) and event.usage:
+            scope.emit(
+                UsageTold(
+                    model=source.document.name
+                    if isinstance(source, StreamingLLM)
+                    else str(event.model),
+                    prompt_tokens=event.usage.get("prompt_tokens", 0),
+                    completion_tokens=event.usage.get("completion_tokens", 0),
+                )
+            )
+
+    run_token = current_run.set(scope)
+    sink_token = add_stream_sink(hear)
+    try:
+        yield
+    finally:
+        reset_stream_sinks(sink_token)
+        current_run.reset(run_token)
+
+
+def _tell_reused(plan: RunPlan, task: CompiledTask, emit: Emit) -> None:
+    """Tell a step that an earlier attempt finished; nothing is executed."""
+    step_id = stable_id(plan, "step", task.name)
+    emit(StepStarted(step_id=step_id, task=task.name, agent=task.agent, title=task.title))
+    emit(
+        StepFinished(
+            step_id=step_id,
+            task=task.name,
+            status=EndStatus.COMPLETE,
+            duration_ms=0,
+            output=plan.finished_steps[task.name],
+            reused=True,
+        )
+    )
+
+
+def _typed(error: Exception) -> VentureBotsError:
+    """The typed failure in an error's chain, or one that says what it was."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, VentureBotsError):
+            return cause
+        cause = cause.__cause__ or cause.__context__
+    return RunFailedError(f"the crew failed with {type(error).__name__}")

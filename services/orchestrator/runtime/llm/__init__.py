@@ -1,0 +1,1 @@
+"""Model adapters: CrewAI's `BaseLLM` with our streaming, retries and errors."""

@@ -1,0 +1,1 @@
+"""A coach that needs no model: it answers to what was said, in the coach's voice."""

@@ -1,0 +1,173 @@
+"""One turn of the simulated coach: what it heard, what it says, what it offers.
+
+Every choice comes from one random generator, seeded by the session, what was said
+and the process, so the same turn gives the same words.
+"""
+
+import random
+import re
+from dataclasses import dataclass
+
+from services.agents.coaching_assistant.frameworks import FRAMEWORKS, find_framework
+from services.orchestrator.runtime.llm.simulation.listening import (
+    asks_for_memory,
+    asks_for_name,
+    find_name,
+    is_farewell,
+    is_vague,
+    quote,
+    words_of,
+)
+from services.orchestrator.runtime.llm.simulation.moves import (
+    CLOSING,
+    MOVES,
+    OPENINGS,
+    VAGUE,
+    Move,
+)
+
+__all__ = ["Talk", "Turn", "speak", "take_notes"]
+
+_EARLY_MOVES_LEFT_OUT_LATER = 6
+_TURNS_BEFORE_RECALL = 3
+
+_ACKNOWLEDGED = (
+    "“{quote}”: that is something one can look at.",
+    "Thank you, “{quote}” is a sentence I can work with.",
+    "I keep hold of “{quote}”.",
+    "“{quote}”. That took some looking, and it shows.",
+    "So “{quote}”. I can picture that.",
+    "You put it plainly: “{quote}”.",
+)
+_ANSWERED = (
+    "A fair question. {name} helps here: {lesson}",
+    "Short answer, by way of {name}: {lesson}",
+)
+_TAUGHT = (
+    "This is called {name}: {lesson}",
+    "There is a name for it, {name}: {lesson}",
+)
+_RECALLED = (
+    "Earlier you said “{earlier}”, and the two belong together.",
+    "It goes back to what you told me before: “{earlier}”.",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Talk:
+    """All that was said: the founder's words, the coach's, notes and tools."""
+
+    message: str | None
+    earlier: tuple[str, ...] = ()
+    coach: tuple[str, ...] = ()
+    summary: str = ""
+    tool_results: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What the coach says and the replies it offers."""
+
+    text: str
+    replies: tuple[str, ...]
+
+
+def speak(talk: Talk, rng: random.Random) -> Turn:
+    """The coach's next turn."""
+    if talk.message is None:
+        first = ("It is about my work", "It happened at home", "I have no idea yet")
+        return Turn(rng.choice(OPENINGS), first)
+    move = _next_move(talk)
+    paragraphs = [
+        _acknowledge(talk, rng),
+        *_remembered(talk),
+        *_looked_up(talk),
+        f"{rng.choice(move.promising)} {rng.choice(move.risks)}",
+        " ".join(filter(None, (_lesson(move, talk, rng), rng.choice(move.steps)))),
+        f"**{rng.choice(move.questions)}**",
+    ]
+    replies = list(move.replies)
+    rng.shuffle(replies)
+    return Turn("\n\n".join(filter(None, paragraphs)), tuple(replies))
+
+
+def take_notes(talk: Talk) -> str:
+    """What an internal step writes down: facts, no coaching."""
+    said = [quote(text) for text in (*talk.earlier, talk.message or "") if text.strip()]
+    name = find_name([*talk.earlier, talk.message or "", talk.summary])
+    lines = [f"The founder's name is {name}."] if name else []
+    lines += [f"The founder said: “{text}”." for text in said if text]
+    return "\n".join(lines) or "The founder has said nothing yet."
+
+
+def _next_move(talk: Talk) -> Move:
+    message = talk.message or ""
+    if is_farewell(message):
+        return CLOSING
+    if is_vague(message) and "?" not in message:
+        return VAGUE
+    told = set(words_of(" ".join((*talk.earlier, message))))
+    turn = len(talk.earlier)
+    if turn >= len(MOVES):
+        later = MOVES[_EARLY_MOVES_LEFT_OUT_LATER:]
+        return later[turn % len(later)]
+    asked = " ".join(talk.coach)
+    left = [
+        move
+        for move in MOVES
+        if not any(question in asked for question in move.questions)
+    ]
+    untold = [move for move in left if not move.known_by & told]
+    return (untold or left or list(MOVES))[0]
+
+
+def _acknowledge(talk: Talk, rng: random.Random) -> str:
+    message = talk.message or ""
+    heard = quote(message)
+    if "?" in message and not asks_for_name(message) and not asks_for_memory(message):
+        framework = find_framework(message) or rng.choice(FRAMEWORKS)
+        return rng.choice(_ANSWERED).format(
+            name=framework.name, lesson=framework.lesson
+        )
+    name = find_name([message, *talk.earlier, talk.summary])
+    just_met = name is not None and find_name([*talk.earlier, talk.summary]) is None
+    greeting = f"Good to meet you, {name}. " if just_met else ""
+    line = rng.choice(_ACKNOWLEDGED).format(quote=heard) if heard else "I am with you."
+    if name and not just_met and not rng.randrange(3):
+        return f"{name}, I hear you. {line}"
+    if talk.earlier and not rng.randrange(_TURNS_BEFORE_RECALL):
+        earlier = quote(rng.choice(talk.earlier))
+        if earlier and earlier != heard:
+            line = f"{line} {rng.choice(_RECALLED).format(earlier=earlier)}"
+    return greeting + line
+
+
+def _remembered(talk: Talk) -> list[str]:
+    """Answers to questions about the talk itself."""
+    message = talk.message or ""
+    if asks_for_name(message):
+        name = find_name([*talk.earlier, talk.summary])
+        return [f"You told me your name is {name}." if name else "You have not said it."]
+    if asks_for_memory(message) and talk.earlier:
+        return [f"You began with “{quote(talk.earlier[0])}”."]
+    if asks_for_memory(message) and talk.summary:
+        return [f"My notes say: {quote(talk.summary)}."]
+    return []
+
+
+def _looked_up(talk: Talk) -> list[str]:
+    """What the tools said, in the coach's words."""
+    told = []
+    for result in talk.tool_results:
+        fact = re.sub(r"\s*(?:Ask next|Next step):.*", "", result).strip()
+        told.append(fact if "\n" in fact else f"I looked it up. {fact}")
+    return told
+
+
+def _lesson(move: Move, talk: Talk, rng: random.Random) -> str:
+    """The framework of the move in one sentence, the first time only."""
+    said = " ".join((*talk.coach, *talk.tool_results))
+    if move.framework is None or move.framework in said:
+        return ""
+    framework = next(item for item in FRAMEWORKS if item.name == move.framework)
+    return rng.choice(_TAUGHT).format(name=framework.name, lesson=framework.lesson)

@@ -1,0 +1,97 @@
+"""What the simulated coach understands of a message: little, and that reliably."""
+
+import re
+
+__all__ = [
+    "asks_for_memory",
+    "asks_for_name",
+    "find_name",
+    "is_farewell",
+    "is_vague",
+    "quote",
+    "words_of",
+]
+
+_NAMED = re.compile(
+    r"\b(?i:my name is|my name['’]s|call me|name is|named)\s+([A-Z][\w'’-]*)"
+)
+_INTRODUCED = re.compile(
+    r"\bI(?:['’]m| am)\s+([A-Z][a-z'’-]+)(?=\s*(?:[,.!]|and\b|from\b|$))"
+)
+_CLAUSE_END = re.compile(r"[.!?;:\n]+|,\s|\s[-–—]+\s")  # noqa: RUF001 - dashes of all lengths end a clause
+_MARKUP = re.compile(r"[*_#<>\[\](){}|`~\"“”\\]+|/fault:\w+|https?://\S+")
+_WORD = re.compile(r"[^\W\d_][\w'’-]*")
+_MAX_QUOTED_WORDS = 10
+_MAX_QUOTED_CHARACTERS = 80
+_FEW_WORDS = 4
+
+_FILLERS = frozenset(
+    "a about all also am an and are as at be because been but by can could did do does"
+    " for from get got had has have he her him his how i if i'm i’m in is it it's it’s"
+    " its just like me my no not of oh ok on or our really so some than that that's the"
+    " their them then there they this to too up us very was we well were what when"
+    " which who why will with would yes you your".split()
+)
+_VAGUE_WORDS = frozenset(
+    "everything things thing stuff something anything bad good nice hard life work"
+    " money people problem problems business startup rich idea ideas hello hi hey"
+    " help please dunno maybe sure okay yeah".split()
+)
+_FAREWELLS = re.compile(
+    r"\b(?i:bye|goodbye|thanks|thank you|see you|that['’]s all|good night)\b"
+)
+
+
+def words_of(text: str) -> list[str]:
+    """The words of a text in lower case."""
+    return [word.casefold() for word in _WORD.findall(text)]
+
+
+def quote(text: str) -> str:
+    """The clause of a message that says most, short enough to be quoted."""
+    clauses = [
+        clause.split()[:_MAX_QUOTED_WORDS]
+        for clause in _CLAUSE_END.split(_MARKUP.sub(" ", text))
+    ]
+    best = max(clauses, key=lambda clause: len(_content(" ".join(clause))))
+    while best and len(" ".join(best)) > _MAX_QUOTED_CHARACTERS:
+        best = best[:-1]
+    return " ".join(best).strip(" ,'’")
+
+
+def find_name(texts: list[str]) -> str | None:
+    """The founder's name, when one of the texts gives it outright."""
+    for text in texts:
+        found = _NAMED.search(text) or _INTRODUCED.search(text)
+        if found:
+            return found[1].rstrip("'’-")
+    return None
+
+
+def is_vague(text: str) -> bool:
+    """Whether there is hardly anything in it to go on."""
+    content = _content(text)
+    return not content - _VAGUE_WORDS or (
+        len(content) < _FEW_WORDS and bool(content & _VAGUE_WORDS)
+    )
+
+
+def is_farewell(text: str) -> bool:
+    """Whether the founder is about to leave."""
+    return len(words_of(text)) <= 3 * _FEW_WORDS and bool(_FAREWELLS.search(text))
+
+
+def asks_for_name(text: str) -> bool:
+    """Whether the founder wants to hear their own name."""
+    return bool(re.search(r"(?i)\bmy name\b", text)) and "?" in text
+
+
+def asks_for_memory(text: str) -> bool:
+    """Whether the founder wants to hear what they said before."""
+    return bool(
+        re.search(r"(?i)\b(do you remember|remind me|what did i (say|tell))\b", text)
+    )
+
+
+def _content(text: str) -> set[str]:
+    return {word for word in words_of(text) if word not in _FILLERS}
