@@ -10,6 +10,7 @@ from pathlib import Path
 
 from libs.crewspec.digest import revision_digest
 from libs.crewspec.loader import load_directory
+from libs.crewspec.packages import read_packages
 from libs.crewspec.validator import validate
 
 __all__ = ["main"]
@@ -25,9 +26,15 @@ def main(arguments: list[str] | None = None) -> int:
         "validate", help="check every *.yaml below a directory"
     )
     command.add_argument("directory", type=Path)
-    root: Path = parser.parse_args(arguments).directory
-    documents = load_directory(root)
-    diagnostics = validate(documents)
+    command.add_argument(
+        "--packages",
+        type=Path,
+        help="directory of agent packages, to check the tools behind the names",
+    )
+    options = parser.parse_args(arguments)
+    documents = load_directory(options.directory)
+    packages = read_packages(options.packages) if options.packages else None
+    diagnostics = validate(documents, packages)
     for diagnostic in diagnostics:
         print(diagnostic)
     if diagnostics:

@@ -24,6 +24,7 @@ from libs.crewspec.documents import (
     ToolSpec,
 )
 from libs.crewspec.loader import Document, DocumentSet
+from libs.crewspec.packages import PackageTools
 from libs.crewspec.validator import endpoint_problem, validate
 
 __all__ = ["CompiledSet", "InvalidDocumentsError", "compile_set"]
@@ -50,6 +51,7 @@ def compile_set(
     *,
     default_model: str,
     environment: Mapping[str, str],
+    packages: PackageTools | None = None,
     previous: CompiledSet | None = None,
 ) -> CompiledSet:
     """Compile valid documents; `default_model` is what agents' `default` means.
@@ -57,7 +59,7 @@ def compile_set(
     A live document that differs from the previous set's gets the next
     generation. Raises InvalidDocumentsError when anything is wrong.
     """
-    diagnostics = validate(documents)
+    diagnostics = validate(documents, packages)
     models = {
         name: _model(document, environment, diagnostics)
         for name, document in documents.models.items()

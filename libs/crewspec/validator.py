@@ -16,6 +16,7 @@ from libs.crewspec.documents import (
     TaskSpec,
 )
 from libs.crewspec.loader import Document, DocumentSet
+from libs.crewspec.packages import PackageTools
 
 __all__ = ["PROMPT_VARIABLES", "endpoint_problem", "validate"]
 
@@ -26,8 +27,13 @@ PROMPT_VARIABLES: Final = frozenset({"message", "summary", "trigger"})
 _VARIABLE = re.compile(r"\{([A-Za-z_][A-Za-z0-9_-]*)\}")
 
 
-def validate(documents: DocumentSet) -> list[Diagnostic]:
-    """Return every mistake of a set, those of loading first."""
+def validate(
+    documents: DocumentSet, packages: PackageTools | None = None
+) -> list[Diagnostic]:
+    """Return every mistake of a set, those of loading first.
+
+    Without `packages` nothing is said about the tools behind names.
+    """
     found = list(documents.diagnostics)
     for model in documents.models.values():
         found += _check_model(model)
@@ -36,6 +42,8 @@ def validate(documents: DocumentSet) -> list[Diagnostic]:
     for crew in documents.crews.values():
         found += _check_crew(crew, documents)
     found += _check_triggers(documents.crews.values())
+    if packages is not None:
+        found += _check_packages(documents, packages)
     return found
 
 
@@ -185,6 +193,29 @@ def _check_variables(
     for variable in _VARIABLE.findall(task.expected_output):
         message = f"no variables here: {{{variable}}} belongs in description"
         yield ("expectedOutput",), message
+
+
+def _check_packages(
+    documents: DocumentSet, packages: PackageTools
+) -> Iterator[Diagnostic]:
+    offered = frozenset[str]().union(*packages.values())
+    for tool in documents.tools.values():
+        if tool.spec.builtin not in offered:
+            message = f"no agent package offers {tool.spec.builtin!r}"
+            yield tool.origin.diagnose(("spec", "builtin"), message)
+    for agent in documents.agents.values():
+        package = agent.spec.package
+        if package is None:
+            continue
+        if package not in packages:
+            message = f"no agent package {package!r}"
+            yield agent.origin.diagnose(("spec", "package"), message)
+            continue
+        for index, name in enumerate(agent.spec.tool_refs):
+            known = documents.tools.get(name)
+            if known and known.spec.builtin not in packages[package]:
+                message = f"{name!r} is not a tool of package {package!r}"
+                yield agent.origin.diagnose(("spec", "toolRefs", index), message)
 
 
 def _check_triggers(crews: Iterable[Document[CrewSpec]]) -> Iterator[Diagnostic]:

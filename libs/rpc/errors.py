@@ -1,6 +1,6 @@
 """gRPC status to `VentureBotsError` and back, with ErrorInfo and RetryInfo."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Final
 
@@ -106,25 +106,32 @@ def remote_errors() -> Iterator[None]:
 @asynccontextmanager
 async def abort_on_error(
     context: grpc.aio.ServicerContext[Any, Any],
+    *,
+    statuses: Mapping[str, grpc.StatusCode] | None = None,
 ) -> AsyncIterator[None]:
     """End a call with a rich status when the block raises.
 
-    A `VentureBotsError` is told as it is; anything else is logged and told as
-    `internal`, without its text.
+    A `VentureBotsError` is told as it is, with the status of its kind or the one
+    `statuses` has for its code; anything else is logged and told as `internal`,
+    without its text.
     """
     try:
         yield
     except VentureBotsError as error:
-        await _abort(context, error)
+        status = (statuses or {}).get(error.code, _CODES[error.kind])
+        await _abort(context, error, status)
     except (grpc.aio.AbortError, grpc.RpcError):
         raise
     except Exception:
         _logger.exception("call failed")
-        await _abort(context, VentureBotsError("the service failed; see its log"))
+        hidden = VentureBotsError("the service failed; see its log")
+        await _abort(context, hidden, grpc.StatusCode.INTERNAL)
 
 
 async def _abort(
-    context: grpc.aio.ServicerContext[Any, Any], error: VentureBotsError
+    context: grpc.aio.ServicerContext[Any, Any],
+    error: VentureBotsError,
+    status: grpc.StatusCode,
 ) -> None:
     info = ErrorInfo(
         reason=error.code,
@@ -136,7 +143,7 @@ async def _abort(
         delay = Duration()
         delay.FromMilliseconds(error.retry_after_ms)
         details.append(_packed(RetryInfo(retry_delay=delay)))
-    code: int = _CODES[error.kind].value[0]
+    code: int = status.value[0]
     rich = rpc_status.to_status(
         Status(code=code, message=error.detail, details=details)
     )

@@ -4,7 +4,10 @@ from libs.errors import ErrorKind, VentureBotsError
 
 __all__ = [
     "CrewUnknownError",
+    "DrainingError",
+    "EventsDroppedError",
     "InstanceMismatchError",
+    "InvalidRunError",
     "LLMBadOutputError",
     "LLMContextExceededError",
     "LLMError",
@@ -12,8 +15,10 @@ __all__ = [
     "LLMTimeoutError",
     "LLMUnauthorizedError",
     "LLMUnavailableError",
+    "NotReadyError",
     "OutputLimitError",
     "OverloadedError",
+    "PortTakenError",
     "RunFailedError",
     "RunTimeoutError",
     "RunUnknownError",
@@ -34,6 +39,42 @@ class RunUnknownError(VentureBotsError):
 
     kind = ErrorKind.NOT_FOUND
     code = "run_unknown"
+
+
+class EventsDroppedError(VentureBotsError):
+    """Events somebody asked for, or had not read yet, are no longer kept."""
+
+    code = "events_dropped"
+
+
+class InvalidRunError(VentureBotsError):
+    """The request for a run makes no sense."""
+
+    kind = ErrorKind.INVALID
+    code = "invalid_run"
+
+
+class PortTakenError(VentureBotsError):
+    """An address cannot be listened on."""
+
+    kind = ErrorKind.UNAVAILABLE
+    code = "port_taken"
+
+
+class DrainingError(VentureBotsError):
+    """The process is stopping and takes no new runs."""
+
+    kind = ErrorKind.UNAVAILABLE
+    code = "draining"
+    retryable = True
+
+
+class NotReadyError(VentureBotsError):
+    """The process is still warming up."""
+
+    kind = ErrorKind.UNAVAILABLE
+    code = "not_ready"
+    retryable = True
 
 
 class InstanceMismatchError(VentureBotsError):

@@ -1,0 +1,72 @@
+"""Settings of the orchestrator."""
+
+from pathlib import Path
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic_settings import SettingsConfigDict
+
+from libs.config import ServiceSettings
+from libs.rpc import is_loopback
+from libs.telemetry import LogFormat
+
+__all__ = ["Admission", "Config", "EventLogs"]
+
+
+class Admission(BaseModel):
+    """How many runs execute, how many wait and how long."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    active_runs: int = Field(default=200, ge=1)
+    queued_runs: int = Field(default=200, ge=0)
+    queue_seconds: float = Field(default=60, gt=0)
+    founder_share_percent: int = Field(default=25, ge=1, le=100)
+
+
+class EventLogs(BaseModel):
+    """How much of past events is kept for those who attach late."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    run_bytes: int = Field(default=4 * 1024 * 1024, ge=1024)
+    total_bytes: int = Field(default=256 * 1024 * 1024, ge=1024)
+    kept_seconds: float = Field(default=600, ge=0)
+
+
+class Config(ServiceSettings):
+    """`VB_ORCHESTRATOR_*`; the defaults serve one laptop without a key."""
+
+    model_config = SettingsConfigDict(env_prefix="VB_ORCHESTRATOR_")
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=50051, ge=0, le=65535)
+    metrics_host: str = "127.0.0.1"
+    metrics_port: int = Field(default=9091, ge=0, le=65535)
+    token_file: Path | None = None
+    allow_unauthenticated: bool = False
+    config_directory: Path = Path("configs")
+    default_model: str = "simulated"
+    simulation_salt: str | None = None
+    tool_threads: int = Field(default=32, ge=1, le=256)
+    drain_grace_seconds: float = Field(default=150, ge=0)
+    admission: Admission = Admission()
+    event_logs: EventLogs = EventLogs()
+    log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$")
+    log_format: LogFormat = LogFormat.JSON
+
+    @property
+    def address(self) -> str:
+        """Where gRPC listens."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host}:{self.port}"
+
+    @model_validator(mode="after")
+    def _callers_are_known(self) -> Self:
+        if is_loopback(self.address) or self.token_file or self.allow_unauthenticated:
+            return self
+        raise ValueError(
+            f"{self.address} is beyond loopback: set VB_ORCHESTRATOR_TOKEN_FILE, or"
+            " VB_ORCHESTRATOR_ALLOW_UNAUTHENTICATED=true when the network itself"
+            " keeps strangers out"
+        )

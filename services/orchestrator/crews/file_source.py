@@ -1,0 +1,67 @@
+"""Crews from a directory, read again whenever something in it changes."""
+
+import asyncio
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from watchfiles import awatch
+
+from libs.crewspec.compiler import CompiledSet, InvalidDocumentsError, compile_set
+from libs.crewspec.loader import load_directory
+from libs.crewspec.packages import PackageTools
+from services.orchestrator.crews.registry import CrewRegistry
+
+__all__ = ["FileSource"]
+
+_DEBOUNCE_MS = 200
+
+
+class FileSource:
+    """Keeps a registry in step with a directory; a bad edit changes nothing."""
+
+    def __init__(
+        self,
+        *,
+        directory: Path,
+        default_model: str,
+        packages: PackageTools,
+        registry: CrewRegistry,
+        environment: Mapping[str, str] = os.environ,
+    ) -> None:
+        self._directory = directory
+        self._default_model = default_model
+        self._packages = packages
+        self._registry = registry
+        self._environment = environment
+
+    async def load(self) -> None:
+        """Read the directory once and accept or reject what it holds."""
+        try:
+            compiled = await asyncio.to_thread(self._compile)
+        except InvalidDocumentsError as error:
+            self._registry.reject(tuple(map(str, error.diagnostics)))
+        else:
+            self._registry.accept(compiled)
+
+    async def follow(self, stop: asyncio.Event) -> None:
+        """Read the directory again after every change, until told to stop."""
+        # No filter: a mounted ConfigMap changes by renaming a hidden link.
+        async for _changes in awatch(
+            self._directory,
+            watch_filter=None,
+            stop_event=stop,
+            step=_DEBOUNCE_MS // 4,
+            debounce=_DEBOUNCE_MS,
+            raise_interrupt=False,
+        ):
+            await self.load()
+
+    def _compile(self) -> CompiledSet:
+        return compile_set(
+            load_directory(self._directory),
+            default_model=self._default_model,
+            environment=self._environment,
+            packages=self._packages,
+            previous=self._registry.in_force,
+        )

@@ -1,0 +1,1 @@
+"""Runs: admission, execution, events and those who watch."""

@@ -1,0 +1,130 @@
+"""From the engine's events to a run's log: tokens joined, nothing left open."""
+
+import asyncio
+from typing import Final
+
+from services.orchestrator.engine import (
+    EndStatus,
+    EngineEvent,
+    MessageDelta,
+    MessageFinished,
+    MessageStarted,
+    StepFinished,
+    StepStarted,
+    ToolFinished,
+    ToolStarted,
+)
+from services.orchestrator.runs.event_log import EventLog
+from services.orchestrator.runs.events import MessageEnded, RunEvent, RunOutcome
+
+__all__ = ["Recorder"]
+
+JOIN_SECONDS: Final = 0.05
+"""How long a piece of text may wait for others to share an event with."""
+
+
+class Recorder:
+    """Writes one run's events in order and ends it exactly once.
+
+    A piece of text that follows a pause is written at once; those that come
+    faster are joined for up to 50 ms. Any other event first flushes them.
+    """
+
+    def __init__(self, *, log: EventLog) -> None:
+        self._log = log
+        self._loop = asyncio.get_running_loop()
+        self._pending: list[str] = []
+        self._pending_message = ""
+        self._timer: asyncio.TimerHandle | None = None
+        self._written_at = float("-inf")
+        self._lengths: dict[str, int] = {}
+        self._open_steps: dict[str, tuple[StepStarted, float]] = {}
+        self._open_tools: dict[str, float] = {}
+        self._is_ended = False
+        self.first_text_at: float | None = None
+
+    def emit(self, event: EngineEvent) -> None:
+        """Take an event of the engine; one that comes after the end is ignored."""
+        if self._is_ended:
+            return
+        if isinstance(event, MessageDelta):
+            self._join(event)
+            return
+        self._flush()
+        self._log.append(self._tracked(event))
+
+    def write(self, event: RunEvent) -> None:
+        """Write an event of the run itself."""
+        if not self._is_ended:
+            self._flush()
+            self._log.append(event)
+
+    def end(self, outcome: RunOutcome, status: EndStatus) -> None:
+        """Close what is open with a status, then write the terminal event."""
+        if self._is_ended:
+            return
+        self._flush()
+        now = self._loop.time()
+        for message_id in list(self._lengths):
+            self._log.append(self._tracked(MessageFinished(message_id, status)))
+        for call_id, begun in self._open_tools.items():
+            self._log.append(ToolFinished(call_id, status, _milliseconds(now - begun)))
+        for step, begun in self._open_steps.values():
+            duration_ms = _milliseconds(now - begun)
+            self._log.append(StepFinished(step.step_id, step.task, status, duration_ms))
+        self._log.append(outcome)
+        self._is_ended = True
+        self._log.close()
+
+    def _tracked(self, event: EngineEvent) -> RunEvent:
+        match event:
+            case StepStarted():
+                self._open_steps[event.step_id] = (event, self._loop.time())
+            case StepFinished():
+                self._open_steps.pop(event.step_id, None)
+            case ToolStarted():
+                self._open_tools[event.tool_call_id] = self._loop.time()
+            case ToolFinished():
+                self._open_tools.pop(event.tool_call_id, None)
+            case MessageStarted():
+                self._lengths[event.message_id] = 0
+            case MessageFinished():
+                length = self._lengths.pop(event.message_id, 0)
+                return MessageEnded(event.message_id, event.status, length)
+            case _:
+                pass
+        return event
+
+    def _join(self, delta: MessageDelta) -> None:
+        if not delta.text:
+            return
+        if self._pending and self._pending_message != delta.message_id:
+            self._flush()
+        now = self._loop.time()
+        if self.first_text_at is None:
+            self.first_text_at = now
+        self._lengths[delta.message_id] = self._lengths.get(delta.message_id, 0) + len(
+            delta.text
+        )
+        self._pending.append(delta.text)
+        self._pending_message = delta.message_id
+        if self._timer is not None:
+            return
+        if now - self._written_at >= JOIN_SECONDS:
+            self._flush()
+        else:
+            self._timer = self._loop.call_later(JOIN_SECONDS, self._flush)
+
+    def _flush(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._pending:
+            text = "".join(self._pending)
+            self._pending.clear()
+            self._written_at = self._loop.time()
+            self._log.append(MessageDelta(self._pending_message, text))
+
+
+def _milliseconds(seconds: float) -> int:
+    return round(seconds * 1000)
