@@ -1,0 +1,41 @@
+"""One process per database file: an exclusive lock beside it."""
+
+import fcntl
+import os
+from pathlib import Path
+
+from services.api_gateway.errors import StoreLockedError
+
+__all__ = ["FileLock"]
+
+
+class FileLock:
+    """An exclusive lock, held until `release` or the end of the process.
+
+    The file beside the database is never removed: another process may be about
+    to lock it.
+    """
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+
+    @classmethod
+    def take(cls, database: Path) -> "FileLock":
+        """Lock `<database>.lock`; raises `StoreLockedError` naming the holder."""
+        path = database.with_name(f"{database.name}.lock")
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.pread(descriptor, 32, 0).decode().strip() or "unknown"
+            os.close(descriptor)
+            raise StoreLockedError(
+                f"process {holder} uses {database}; stop it or choose another file"
+            ) from None
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        return cls(descriptor)
+
+    def release(self) -> None:
+        """Let another process use the database."""
+        os.close(self._descriptor)

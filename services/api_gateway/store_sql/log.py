@@ -1,0 +1,119 @@
+"""The logs: dense numbers per stream and the text every reader sees."""
+
+import json
+import sqlite3
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from services.api_gateway.fanout import LoggedEvent
+from services.api_gateway.store_sql.statements import Reading
+
+__all__ = [
+    "Tx",
+    "founder_stream",
+    "frame_text",
+    "json_text",
+    "session_stream",
+    "timestamp",
+]
+
+_LAST_SEQ = "SELECT last_seq FROM streams WHERE stream = ?"
+_ADVANCE = "UPDATE streams SET last_seq = ? WHERE stream = ?"
+_INSERT = (
+    "INSERT INTO events (stream, seq, ts, type, run_id, run_offset, data)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?)"
+)
+
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
+def json_text(value: object) -> str:
+    """Compact JSON, as stored and as sent."""
+    return _encode(value)
+
+
+def session_stream(session_id: str) -> str:
+    """The name of a session's stream."""
+    return f"session:{session_id}"
+
+
+def founder_stream(founder_id: str) -> str:
+    """The name of a founder's stream."""
+    return f"founder:{founder_id}"
+
+
+def timestamp(seconds: float) -> str:
+    """RFC 3339, UTC, milliseconds."""
+    moment = datetime.fromtimestamp(seconds, UTC)
+    return f"{moment.isoformat(timespec='milliseconds')[:-6]}Z"
+
+
+def frame_text(
+    stream: str, seq: int, ts: str, event_type: str, run_id: str | None, data: str
+) -> str:
+    """The frame of an event whose data is JSON text already.
+
+    Names and ids are made by this product and need no escaping.
+    """
+    run = "" if run_id is None else f'"run_id":"{run_id}",'
+    return (
+        f'{{"stream":"{stream}","seq":{seq},"ts":"{ts}","type":"{event_type}",'
+        f'{run}"data":{data}}}'
+    )
+
+
+class Tx(Reading):
+    """A write transaction: what it appends is published once it is committed."""
+
+    def __init__(self, connection: sqlite3.Connection, now_seconds: float) -> None:
+        super().__init__(connection)
+        self.now_ms = int(now_seconds * 1000)
+        self.now = timestamp(now_seconds)
+        self.appended: list[LoggedEvent] = []
+        self.ended_streams: list[str] = []
+
+    def last_seq(self, stream: str) -> int:
+        """The stream's last number; 0 when it does not exist."""
+        row = self.connection.execute(_LAST_SEQ, (stream,)).fetchone()
+        return 0 if row is None else int(row[0])
+
+    def append(
+        self,
+        stream: str,
+        event_type: str,
+        data: Mapping[str, object],
+        *,
+        run_id: str | None = None,
+        run_offset: int | None = None,
+    ) -> int:
+        """Append one event and return its seq."""
+        seq = self.last_seq(stream) + 1
+        text = json_text(data)
+        self.connection.execute(
+            _INSERT, (stream, seq, self.now, event_type, run_id, run_offset, text)
+        )
+        self.connection.execute(_ADVANCE, (seq, stream))
+        self._log(stream, seq, event_type, run_id, text)
+        return seq
+
+    def append_run(
+        self,
+        stream: str,
+        last_seq: int,
+        run_id: str,
+        rows: list[tuple[int, str, Mapping[str, object]]],
+    ) -> None:
+        """Append (offset, type, data) of a run after a known last seq, in one go."""
+        inserts = []
+        for seq, (offset, event_type, data) in enumerate(rows, last_seq + 1):
+            text = json_text(data)
+            inserts.append((stream, seq, self.now, event_type, run_id, offset, text))
+            self._log(stream, seq, event_type, run_id, text)
+        self.connection.executemany(_INSERT, inserts)
+        self.connection.execute(_ADVANCE, (last_seq + len(rows), stream))
+
+    def _log(
+        self, stream: str, seq: int, event_type: str, run_id: str | None, data: str
+    ) -> None:
+        frame = frame_text(stream, seq, self.now, event_type, run_id, data)
+        self.appended.append(LoggedEvent(stream, seq, event_type, frame))
