@@ -10,10 +10,8 @@ import type { Rest } from "../api/rest";
 import type { Command, CommandResult, ServerFrame } from "../api/wire";
 import type { Connection } from "./connection";
 
-interface Pending {
+interface Pending extends PromiseWithResolvers<CommandResult> {
   command: Command;
-  resolve: (result: CommandResult) => void;
-  reject: (error: CommandError) => void;
   timer?: ReturnType<typeof setTimeout>;
 }
 
@@ -37,11 +35,12 @@ export class Commands {
 
   /** Resolves when carried out, rejects with `CommandError` when refused. */
   send(command: Command): Promise<CommandResult> {
-    return new Promise((resolve, reject) => {
-      const pending: Pending = { command, resolve, reject };
-      this.#pending.set(command.request_id, pending);
-      this.#dispatch(pending);
-    });
+    const known = this.#pending.get(command.request_id);
+    if (known !== undefined) return known.promise;
+    const pending: Pending = { command, ...Promise.withResolvers<CommandResult>() };
+    this.#pending.set(command.request_id, pending);
+    this.#dispatch(pending);
+    return pending.promise;
   }
 
   /** Takes the answers out of what the gateway says. */

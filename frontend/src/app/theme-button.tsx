@@ -1,0 +1,25 @@
+/** Goes on to the next theme. */
+import type { ReactNode } from "react";
+
+import { en } from "@/shared/i18n/en";
+import { useStore } from "@/shared/store";
+import { IconButton } from "@/shared/ui/icon-button";
+
+import { chooseTheme, nextTheme, type Theme, theme } from "./theme";
+
+const icons = { system: "monitor", light: "sun", dark: "moon" } as const;
+
+export function ThemeButton(): ReactNode {
+  const current = useStore(theme, identity);
+  return (
+    <IconButton
+      icon={icons[current]}
+      label={en.theme.label(en.theme[current])}
+      onClick={() => chooseTheme(nextTheme(current))}
+    />
+  );
+}
+
+function identity(value: Theme): Theme {
+  return value;
+}

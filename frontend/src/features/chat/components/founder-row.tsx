@@ -1,0 +1,99 @@
+/** Something the founder said, from the moment it was written. */
+import { memo, type ReactNode } from "react";
+
+import { en } from "@/shared/i18n/en";
+import { useClient } from "@/shared/client";
+import { useStore } from "@/shared/store";
+import { queuePositionOf, type SessionState } from "@/shared/streams/session-state";
+import { clockTime } from "@/shared/time";
+import { Button } from "@/shared/ui/button";
+import { Icon } from "@/shared/ui/icon";
+
+import { adviceFor } from "../model/advice";
+import { useChat, useMessage, useSession } from "../model/chat";
+import type { OutgoingMessage } from "../model/outbox";
+import styles from "./founder-row.module.css";
+
+interface FounderRowProps {
+  messageId: string | null;
+  requestId: string;
+}
+
+export const FounderRow = memo(function FounderRow({
+  messageId,
+  requestId,
+}: FounderRowProps) {
+  const chat = useChat();
+  const stored = useMessage(messageId);
+  const outgoing = useStore(chat.outbox, (state) =>
+    stored ? undefined : state.messages.find((one) => one.requestId === requestId),
+  );
+  const shown = stored ?? outgoing;
+  if (shown === undefined) return null;
+  const time = clockTime(stored?.created_at ?? outgoing?.createdAt ?? "");
+  const status = stored ? "sent" : (outgoing?.state ?? "sent");
+  return (
+    <article
+      className={styles["row"]}
+      aria-label={en.chat.youSaid(time)}
+      data-message-id={messageId ?? undefined}
+      data-request-id={requestId}
+      data-status={stored ? stored.status : status}
+    >
+      <div className={styles["bubble"]} data-testid="message-text">
+        {shown.text}
+      </div>
+      {outgoing && <Delivery outgoing={outgoing} />}
+      {messageId && <QueuePlace messageId={messageId} />}
+    </article>
+  );
+});
+
+function Delivery({ outgoing }: { outgoing: OutgoingMessage }): ReactNode {
+  const chat = useChat();
+  const isConnected = useStore(
+    useClient().connection.status,
+    (status) => status.state === "live",
+  );
+  if (outgoing.state === "failed" && outgoing.error) {
+    const advice = adviceFor({
+      code: outgoing.error.code,
+      detail: outgoing.error.message,
+      isRetryable: outgoing.error.isRetryable,
+    });
+    return (
+      <div className={styles["failed"]} role="alert">
+        <p>
+          <Icon name="warning" size={15} />
+          <span>
+            <strong>{en.message.notSent}.</strong> {advice.text}
+          </span>
+        </p>
+        <div>
+          <Button onClick={() => chat.outbox.takeBack(outgoing.requestId)}>
+            {en.message.discard}
+          </Button>
+          <Button icon="retry" onClick={() => chat.outbox.retry(outgoing.requestId)}>
+            {en.message.retry}
+          </Button>
+        </div>
+      </div>
+    );
+  }
+  if (outgoing.state === "sent") return null;
+  return (
+    <p className={styles["note"]}>
+      {isConnected ? en.message.sending : en.message.waitingForConnection}
+    </p>
+  );
+}
+
+function QueuePlace({ messageId }: { messageId: string }): ReactNode {
+  const position = useSession((state: SessionState) => queuePositionOf(state, messageId));
+  if (position === null) return null;
+  return (
+    <p className={styles["note"]} data-testid="queue-position">
+      <Icon name="clock" size={14} /> {en.message.queued(position)}
+    </p>
+  );
+}

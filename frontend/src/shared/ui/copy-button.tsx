@@ -1,0 +1,32 @@
+/** Copies a text and says so for a moment. */
+import { type ReactNode, useEffect, useState } from "react";
+
+import { en } from "../i18n/en";
+import { copyText } from "./clipboard";
+import { IconButton } from "./icon-button";
+import { showToast } from "./toasts";
+
+const CONFIRMED_MS = 1_600;
+
+export function CopyButton({ text, label }: { text: string; label: string }): ReactNode {
+  const [isCopied, setIsCopied] = useState(false);
+  useEffect(() => {
+    if (!isCopied) return;
+    const timer = setTimeout(() => setIsCopied(false), CONFIRMED_MS);
+    return () => clearTimeout(timer);
+  }, [isCopied]);
+
+  const copy = async () => {
+    const isTaken = await copyText(text);
+    setIsCopied(isTaken);
+    if (!isTaken) showToast(en.message.copyFailed);
+  };
+  return (
+    <IconButton
+      icon={isCopied ? "check" : "copy"}
+      label={isCopied ? en.message.copied : label}
+      size={16}
+      onClick={() => void copy()}
+    />
+  );
+}

@@ -1,0 +1,40 @@
+/** Short words about what just happened, that leave by themselves. */
+import type { ReactNode } from "react";
+
+import { Store, useStore } from "../store";
+import styles from "./toasts.module.css";
+
+interface Toast {
+  id: number;
+  text: string;
+}
+
+const VISIBLE_MS = 4_000;
+const toasts = new Store<readonly Toast[]>([]);
+let lastId = 0;
+
+export function showToast(text: string): void {
+  lastId += 1;
+  const toast = { id: lastId, text };
+  toasts.set([...toasts.get().filter((shown) => shown.text !== text), toast]);
+  setTimeout(() => {
+    toasts.set(toasts.get().filter((shown) => shown.id !== toast.id));
+  }, VISIBLE_MS);
+}
+
+export function Toasts(): ReactNode {
+  const shown = useStore(toasts, all);
+  return (
+    <div className={styles["toasts"]} role="status">
+      {shown.map((toast) => (
+        <p key={toast.id} className={styles["toast"]}>
+          {toast.text}
+        </p>
+      ))}
+    </div>
+  );
+}
+
+function all(value: readonly Toast[]): readonly Toast[] {
+  return value;
+}
