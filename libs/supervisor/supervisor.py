@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import re
 import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -12,6 +13,8 @@ from libs.supervisor.programs import Program
 from libs.supervisor.readiness import wait_until_ready
 
 __all__ = ["Supervisor", "write_line"]
+
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
 class Supervisor:
@@ -76,7 +79,12 @@ class Supervisor:
 
 
 def write_line(name: str, line: str) -> None:
-    """Write a line of a program, named, to standard output."""
+    """Write a line of a program, named, to standard output.
+
+    Colours are for terminals.
+    """
+    if not sys.stdout.isatty():
+        line = _COLOUR.sub("", line)
     with contextlib.suppress(BrokenPipeError):
         sys.stdout.write(f"{name:<12} │ {line}\n")
         sys.stdout.flush()

@@ -30,7 +30,10 @@ def run(
     shown = " ".join(word.removeprefix(f"{ROOT}/") for word in words)
     sys.stdout.write(f"→ {shown}\n")
     sys.stdout.flush()
-    outcome = subprocess.run(words, cwd=cwd, env=env, check=False)
+    try:
+        outcome = subprocess.run(words, cwd=cwd, env=env, check=False)
+    except FileNotFoundError as error:
+        raise SystemExit(f"{error.filename!s} was not found") from error
     if outcome.returncode != 0:
         message = f"{shown!r} failed with status {outcome.returncode}"
         raise SystemExit(message)
