@@ -117,35 +117,45 @@ class FounderClient:
                 return reduce_log(stream, events)
 
     async def live(
-        self, stream: str, *, after_seq: int | None = None
-    ) -> AsyncGenerator[Frame]:
-        """Follow a stream over server-sent events until the caller stops."""
-        headers = {} if after_seq is None else {"Last-Event-ID": str(after_seq)}
-        path = f"/v1/streams/{stream}/live"
+        self, stream: str, *, after: str | int
+    ) -> AsyncGenerator[tuple[str, Frame]]:
+        """Follow a stream over server-sent events: ids and frames.
+
+        `after` is a sequence number, or the id of the last event that was read.
+        """
+        is_seq = isinstance(after, int)
         async with self.http.stream(
-            "GET", path, headers=headers, timeout=_TIMEOUT_SECONDS
+            "GET",
+            f"/v1/streams/{stream}/live",
+            params={"after_seq": after} if is_seq else {},
+            headers={} if is_seq else {"Last-Event-ID": str(after)},
         ) as answer:
             if answer.is_error:
                 await answer.aread()
             answer.raise_for_status()
+            event_id = ""
             async for line in answer.aiter_lines():
-                if line.startswith("data:"):
-                    yield json.loads(line.removeprefix("data:"))
+                name, _, value = line.partition(":")
+                if name == "id":
+                    event_id = value.strip()
+                elif name == "data":
+                    yield event_id, json.loads(value)
 
     async def live_until(
-        self, stream: str, event_type: str, *, after_seq: int | None = None
-    ) -> list[Frame]:
-        """Collect server-sent frames up to the first of a type."""
-        frames: list[Frame] = []
+        self, stream: str, event_type: str, *, after: str | int
+    ) -> tuple[list[Frame], str]:
+        """Collect events up to the first of a type; returns them and its id."""
+        events: list[Frame] = []
         async with (
             asyncio.timeout(_TIMEOUT_SECONDS),
-            aclosing(self.live(stream, after_seq=after_seq)) as live,
+            aclosing(self.live(stream, after=after)) as live,
         ):
-            async for frame in live:
-                frames.append(frame)
+            async for event_id, frame in live:
+                if "data" in frame and "ts" in frame:
+                    events.append(frame)
                 if frame["type"] == event_type:
-                    break
-        return frames
+                    return events, event_id
+        raise EOFError(f"the stream ended before {event_type}")
 
     def socket(self, *streams: str, **options: Any) -> SocketClient:  # noqa: ANN401 - passed on
         """Make a socket client that begins each stream at its first event."""
