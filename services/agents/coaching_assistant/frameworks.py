@@ -1,8 +1,11 @@
 """The frameworks the coach teaches, each in one sentence."""
 
+import re
 from dataclasses import dataclass
 
 __all__ = ["FRAMEWORKS", "Framework", "find_framework"]
+
+_WORD = re.compile(r"\w+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +66,10 @@ FRAMEWORKS: tuple[Framework, ...] = (
 
 def find_framework(topic: str) -> Framework | None:
     """The framework named by, or closest to, a topic."""
-    wanted = topic.casefold()
-    words = frozenset(wanted.replace("-", " ").split())
+    words = _WORD.findall(topic.casefold())
+    wanted = " ".join(words)
     for framework in FRAMEWORKS:
-        if framework.name.casefold() in wanted.replace("-", " "):
+        if framework.name.casefold() in wanted:
             return framework
-    best = max(FRAMEWORKS, key=lambda framework: len(framework.topics & words))
-    return best if best.topics & words else None
+    best = max(FRAMEWORKS, key=lambda item: len(item.topics.intersection(words)))
+    return best if best.topics.intersection(words) else None

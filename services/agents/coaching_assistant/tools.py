@@ -2,19 +2,15 @@
 
 from enum import StrEnum
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from services.agents.coaching_assistant.frameworks import FRAMEWORKS, find_framework
-from services.agents.tool import AgentTool
+from services.agents.tool import AgentTool, ToolArguments
 
 __all__ = ["TOOLS"]
 
 
-class _Arguments(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class ExplainFramework(_Arguments):
+class ExplainFramework(ToolArguments):
     """Which framework to explain."""
 
     topic: str = Field(
@@ -24,7 +20,7 @@ class ExplainFramework(_Arguments):
     )
 
 
-class InterviewQuestions(_Arguments):
+class InterviewQuestions(ToolArguments):
     """What to ask, and whom."""
 
     audience: str = Field(
@@ -47,7 +43,7 @@ class PainField(StrEnum):
     WILLINGNESS_TO_PAY = "willingness_to_pay"
 
 
-class PainGaps(_Arguments):
+class PainGaps(ToolArguments):
     """What is known of the pain so far."""
 
     known: list[PainField] = Field(

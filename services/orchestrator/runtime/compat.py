@@ -16,6 +16,7 @@ from services.orchestrator.runtime import environment
 with environment.quiet_import():
     import crewai
     from crewai import Agent, Crew, Process, Task
+    from crewai.agents.agent_builder.base_agent import BaseAgent
     from crewai.agents.agent_executor import AgentExecutor, AgentExecutorState
     from crewai.events.event_bus import crewai_event_bus
     from crewai.events.stream_context import add_stream_sink, reset_stream_sinks
@@ -38,6 +39,7 @@ __all__ = [
     "Agent",
     "AgentExecutor",
     "AgentExecutorState",
+    "BaseAgent",
     "BaseLLM",
     "BaseTool",
     "Crew",
@@ -114,18 +116,18 @@ def _no_lock(_name: str, *, timeout: float = 0) -> Iterator[None]:
     yield
 
 
-def _run_inline[T](coroutine: Coroutine[None, None, T]) -> T:
+def _run_inline[T](coro: Coroutine[None, None, T]) -> T:
     """Finish a coroutine that never waits, without a thread and an event loop.
 
     CrewAI's file store is the only caller; without a store it never suspends.
 
     """
     try:
-        coroutine.send(None)
+        coro.send(None)
     except StopIteration as finished:
         result: T = finished.value
         return result
-    coroutine.close()
+    coro.close()
     raise IncompatibleCrewAIError("crewai's file store waits for something")
 
 
@@ -136,6 +138,7 @@ def _check() -> None:
         IncompatibleCrewAIError: Names the first that does not hold.
 
     """
+    _check_environment()
     if crewai.__version__ != SUPPORTED_VERSION:
         raise IncompatibleCrewAIError(
             f"crewai {crewai.__version__} is installed; the runtime was written"
@@ -149,6 +152,9 @@ def _check() -> None:
         raise IncompatibleCrewAIError("crewai's Crew keeps task outputs elsewhere")
     if file_store._file_store is not None:  # noqa: SLF001 - see the module's docstring
         raise IncompatibleCrewAIError("crewai has a file store: aiocache is installed")
+
+
+def _check_environment() -> None:
     if lock_store._REDIS_URL is not None:  # noqa: SLF001 - see the module's docstring
         raise IncompatibleCrewAIError("crewai was imported with REDIS_URL set")
     for name, value in environment.VARIABLES.items():
@@ -172,9 +178,9 @@ def install() -> None:
     _check()
     lock_store.set_lock_backend(_no_lock)
     file_store._run_sync = _run_inline  # noqa: SLF001 - see the module's docstring
-    Crew.__private_attributes__["_task_output_handler"].default_factory = (
-        _NoTaskOutputStore
-    )
+    Crew.__private_attributes__[
+        "_task_output_handler"
+    ].default_factory = _NoTaskOutputStore
     stack = ExitStack()
     stack.enter_context(crewai_event_bus.scoped_handlers())
     _installed = stack

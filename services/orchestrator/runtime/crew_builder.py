@@ -7,8 +7,6 @@ runs; building costs less than a millisecond.
 from collections.abc import Callable, Mapping
 from typing import Any, override
 
-from pydantic import BaseModel
-
 from libs.crewspec.compiled import (
     CompiledAgent,
     CompiledCrew,
@@ -39,7 +37,7 @@ LLMFor = Callable[[str], BaseLLM]
 """Gives the adapter for a model's name."""
 
 
-class _FunctionTool(BaseTool):  # type: ignore[misc] # its base is untyped in part
+class _FunctionTool(BaseTool):
     """An agent package's function as a CrewAI tool."""
 
     agent_tool: Any
@@ -118,7 +116,7 @@ def build_crew(
 def _build_agent(
     agent: CompiledAgent, plan: RunPlan, llm_for: LLMFor, executor_class: type[Any]
 ) -> Agent:
-    return Agent(
+    return Agent(  # type: ignore[call-arg] # the plugin misses inherited fields
         role=agent.role,
         goal=agent.goal,
         backstory=agent.backstory,

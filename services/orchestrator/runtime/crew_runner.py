@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import Any
 
 from libs.crewspec.compiled import CompiledTask
 from libs.errors import VentureBotsError
@@ -75,7 +74,7 @@ class CrewRunner:
 def _scoped(scope: RunScope) -> Iterator[None]:
     """Make the run known in this context, and hear what its models used."""
 
-    def hear(source: Any, event: Any) -> None:
+    def hear(source: object, event: object) -> None:
         if isinstance(event, LLMCallCompletedEvent) and event.usage:
             scope.emit(
                 UsageTold(
@@ -99,7 +98,9 @@ def _scoped(scope: RunScope) -> Iterator[None]:
 def _tell_reused(plan: RunPlan, task: CompiledTask, emit: Emit) -> None:
     """Tell a step that an earlier attempt finished; nothing is executed."""
     step_id = stable_id(plan, "step", task.name)
-    emit(StepStarted(step_id=step_id, task=task.name, agent=task.agent, title=task.title))
+    emit(
+        StepStarted(step_id=step_id, task=task.name, agent=task.agent, title=task.title)
+    )
     emit(
         StepFinished(
             step_id=step_id,

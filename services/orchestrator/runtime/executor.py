@@ -41,7 +41,7 @@ _ANSWER_NOW = "\n\n(No more tools are available: answer now with what you know.)
 _SAME_CALL = "You made this very call before. The answer was: "
 
 
-class AsyncExecutor(AgentExecutor):  # type: ignore[misc] # its base is untyped in part
+class AsyncExecutor(AgentExecutor):
     """Runs one agent on one task, natively asynchronous."""
 
     _results: dict[str, str] = PrivateAttr(default_factory=dict)
@@ -79,7 +79,8 @@ class AsyncExecutor(AgentExecutor):  # type: ignore[misc] # its base is untyped 
 
         """
         run = current_run.get()
-        step = StepScope(run, run.task_named(self.task.name))
+        name = None if self.task is None else self.task.name
+        step = StepScope(run, run.task_named(name))
         step.begin()
         status = EndStatus.CANCELLED
         try:
@@ -143,12 +144,13 @@ class AsyncExecutor(AgentExecutor):  # type: ignore[misc] # its base is untyped 
             return
         if not self._check_native_tool_support():
             raise RunFailedError(
-                f"model {self.llm.model!r} cannot call tools natively;"
-                " tool calls in prose are not supported"
+                "the model cannot call tools natively; calls in prose are refused"
             )
         self._setup_native_tools()
 
     async def _ask(self, *, with_tools: bool) -> str | list[dict[str, Any]]:
+        if self.llm is None:
+            raise RunFailedError("the executor has no model")
         answer = await aget_llm_response(
             llm=self.llm,
             messages=self.state.messages,

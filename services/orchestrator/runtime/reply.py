@@ -28,8 +28,8 @@ MAX_TEXT_CHARACTERS = 500
 MAX_COLLECTED_CHARACTERS = 4_000
 MIN_CUT_MARKER = 3
 
-_DECORATION = re.compile(r"^(?:[-*•–>#]+|\(?\d{1,2}[.)])\s*")  # noqa: RUF001 - en dashes are bullets too
-_QUOTES = "\"'`*_“”‘’«»"  # noqa: RUF001 - models quote with what they like
+_DECORATION = re.compile(r"^(?:[-*•\u2013>#]+|\(?\d{1,2}[.)])\s*")
+_QUOTES = "\"'`*_“”\u2018\u2019«»"
 
 
 class ReplySplitter:

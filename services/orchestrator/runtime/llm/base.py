@@ -3,15 +3,17 @@
 import asyncio
 from abc import abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, override
 
 from pydantic import BaseModel, ConfigDict, PrivateAttr
 
 from libs.crewspec.compiled import ModelDocument
 from services.orchestrator.runtime.compat import (
+    BaseAgent,
     BaseLLM,
     LLMCallType,
+    Task,
     llm_call_context,
 )
 from services.orchestrator.runtime.llm.quota import Quota
@@ -100,8 +102,8 @@ class StreamingLLM(BaseLLM):
         tools: list[dict[str, Any]] | None = None,
         callbacks: list[Any] | None = None,
         available_functions: dict[str, Any] | None = None,
-        from_task: Any = None,
-        from_agent: Any = None,
+        from_task: Task | None = None,
+        from_agent: BaseAgent | None = None,
         response_model: type[BaseModel] | None = None,
     ) -> str | list[ToolCall]:
         """One call of the model: text, or a list of tool calls."""
@@ -109,7 +111,9 @@ class StreamingLLM(BaseLLM):
         formatted: list[ChatMessage] = [*map(dict, self._format_messages(messages))]
         with llm_call_context():
             # Without the messages: the bus would copy them, and keep them.
-            self._emit_call_started_event([], from_task=from_task, from_agent=from_agent)
+            self._emit_call_started_event(
+                [], from_task=from_task, from_agent=from_agent
+            )
             step = current_step.get()
             tap = _ignore if step is None else step.take_text
             try:
@@ -124,7 +128,10 @@ class StreamingLLM(BaseLLM):
         return list(completion.tool_calls) or completion.text
 
     def _tell_completed(
-        self, completion: Completion, from_task: Any, from_agent: Any
+        self,
+        completion: Completion,
+        from_task: Task | None,
+        from_agent: BaseAgent | None,
     ) -> None:
         usage = completion.usage
         self._emit_call_completed_event(
@@ -134,12 +141,7 @@ class StreamingLLM(BaseLLM):
             else LLMCallType.LLM_CALL,
             from_task=from_task,
             from_agent=from_agent,
-            usage=usage
-            and {
-                "prompt_tokens": usage.prompt_tokens,
-                "completion_tokens": usage.completion_tokens,
-                "total_tokens": usage.prompt_tokens + usage.completion_tokens,
-            },
+            usage=None if usage is None else asdict(usage),
             finish_reason=completion.finish_reason,
         )
 
@@ -153,13 +155,12 @@ class StreamingLLM(BaseLLM):
         return asyncio.run_coroutine_threadsafe(asking, run.loop).result()
 
     @override
-    def _emit_stream_chunk_event(self, chunk: str, **_: Any) -> None:
+    def _emit_stream_chunk_event(self, chunk: str, *_: Any, **__: Any) -> None:
         """Give a chunk to the run's tap instead of the bus."""
         step = current_step.get()
         if step is not None:
             step.take_text(chunk)
 
-    @override
     def supports_function_calling(self) -> bool:
         """Native tool calls only; tools described in prose are refused."""
         return True

@@ -1,12 +1,11 @@
 """One adapter per model document, shared by all runs of the process."""
 
+import asyncio
+import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import assert_never
-
-import asyncio
-import secrets
 
 from libs.crewspec.compiled import LiveDocuments, ModelDocument, ModelProviderKind
 from services.orchestrator.errors import RunFailedError

@@ -41,7 +41,7 @@ class ChatCompletionReader:
             return False
         try:
             chunk = json.loads(data)
-            if "error" in chunk and chunk["error"]:
+            if chunk.get("error"):
                 raise error_from_event(self._model, chunk["error"])
             if chunk.get("usage"):
                 self._take_usage(chunk["usage"])

@@ -153,9 +153,9 @@ class _Connection(asyncio.Protocol):
 class _Body(httpx.AsyncByteStream):
     """A response's body; closing it gives the connection back, or ends it."""
 
-    def __init__(self, connection: _Connection, transport: "StreamingTransport") -> None:
+    def __init__(self, connection: _Connection, owner: "StreamingTransport") -> None:
         self._connection = connection
-        self._transport = transport
+        self._owner = owner
 
     @override
     async def __aiter__(self) -> AsyncIterator[bytes]:
@@ -165,7 +165,7 @@ class _Body(httpx.AsyncByteStream):
     @override
     async def aclose(self) -> None:
         """Close the request upstream unless it has ended."""
-        self._transport.release(self._connection)
+        self._owner.release(self._connection)
 
 
 class StreamingTransport(httpx.AsyncBaseTransport):

@@ -111,7 +111,7 @@ class OpenAICompatibleLLM(StreamingLLM):
                 await self._read_events(response, reader, patience)
             return reader.completion()
         except SSETooLongError as error:
-            raise LLMBadOutputError(f"{self._provider} sent too much at once") from error
+            raise LLMBadOutputError(f"{self._provider} never ends a line") from error
         except TimeoutError as error:
             if not patience.limit.expired():
                 raise

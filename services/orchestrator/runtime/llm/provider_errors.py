@@ -4,7 +4,6 @@ import contextlib
 import email.utils
 import json
 import time
-from typing import Any
 
 from services.orchestrator.errors import (
     LLMContextExceededError,
@@ -14,7 +13,12 @@ from services.orchestrator.errors import (
     LLMUnavailableError,
 )
 
-__all__ = ["error_from_event", "error_from_status", "is_worth_a_retry", "retry_after_ms"]
+__all__ = [
+    "error_from_event",
+    "error_from_status",
+    "is_worth_a_retry",
+    "retry_after_ms",
+]
 
 _CONTEXT_MARKERS = (
     "context_length",
@@ -51,7 +55,7 @@ def error_from_status(
     )
 
 
-def error_from_event(model: str, error: Any) -> LLMError:
+def error_from_event(model: str, error: object) -> LLMError:
     """The error that was sent inside a stream."""
     text = json.dumps(error).casefold()
     if _speaks_of_context(text):

@@ -180,7 +180,7 @@ def _raise_refusal(model: str, fault: str | None) -> None:
         case "500":
             raise LLMUnavailableError(f"{provider} answered with status 500")
         case "context":
-            raise LLMContextExceededError(f"the talk does not fit the window of {model!r}")
+            raise LLMContextExceededError(f"the talk is too long for {model!r}")
         case "garbage":
             raise LLMBadOutputError(f"{provider} sent something that is no answer")
         case _:

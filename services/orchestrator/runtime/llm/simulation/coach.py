@@ -31,6 +31,7 @@ __all__ = ["Talk", "Turn", "speak", "take_notes"]
 _EARLY_MOVES_LEFT_OUT_LATER = 6
 _TURNS_BEFORE_RECALL = 3
 
+_NAMELESS = "You have not told me your name yet."
 _ACKNOWLEDGED = (
     "“{quote}”: that is something one can look at.",
     "Thank you, “{quote}” is a sentence I can work with.",
@@ -42,6 +43,10 @@ _ACKNOWLEDGED = (
 _ANSWERED = (
     "A fair question. {name} helps here: {lesson}",
     "Short answer, by way of {name}: {lesson}",
+)
+_PONDERED = (
+    "A fair question, and I would rather find out with you than guess.",
+    "Good that you ask. Let us look at it from where you stand.",
 )
 _TAUGHT = (
     "This is called {name}: {lesson}",
@@ -125,7 +130,9 @@ def _acknowledge(talk: Talk, rng: random.Random) -> str:
     message = talk.message or ""
     heard = quote(message)
     if "?" in message and not asks_for_name(message) and not asks_for_memory(message):
-        framework = find_framework(message) or rng.choice(FRAMEWORKS)
+        framework = find_framework(message)
+        if framework is None or talk.tool_results:
+            return rng.choice(_PONDERED)
         return rng.choice(_ANSWERED).format(
             name=framework.name, lesson=framework.lesson
         )
@@ -147,7 +154,7 @@ def _remembered(talk: Talk) -> list[str]:
     message = talk.message or ""
     if asks_for_name(message):
         name = find_name([*talk.earlier, talk.summary])
-        return [f"You told me your name is {name}." if name else "You have not said it."]
+        return [f"You told me your name is {name}." if name else _NAMELESS]
     if asks_for_memory(message) and talk.earlier:
         return [f"You began with “{quote(talk.earlier[0])}”."]
     if asks_for_memory(message) and talk.summary:

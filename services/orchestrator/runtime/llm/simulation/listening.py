@@ -12,59 +12,63 @@ __all__ = [
     "words_of",
 ]
 
-_NAMED = re.compile(
-    r"\b(?i:my name is|my name['’]s|call me|name is|named)\s+([A-Z][\w'’-]*)"
-)
+_NAMED = re.compile(r"\b(?i:my name is|my name's|call me|name is|named) ([A-Z][\w'-]*)")
 _INTRODUCED = re.compile(
-    r"\bI(?:['’]m| am)\s+([A-Z][a-z'’-]+)(?=\s*(?:[,.!]|and\b|from\b|$))"
+    r"\bI(?:'m| am) ([A-Z][a-z'-]+)(?=\s*(?:[,.!]|and\b|from\b|$))"
 )
-_CLAUSE_END = re.compile(r"[.!?;:\n]+|,\s|\s[-–—]+\s")  # noqa: RUF001 - dashes of all lengths end a clause
+_CLAUSE_END = re.compile(r"[.!?;:\n]+|,\s|\s[-\u2013\u2014]+\s")
 _MARKUP = re.compile(r"[*_#<>\[\](){}|`~\"“”\\]+|/fault:\w+|https?://\S+")
-_WORD = re.compile(r"[^\W\d_][\w'’-]*")
+_WORD = re.compile(r"[^\W\d_][\w'-]*")
+_FAREWELL = re.compile(r"(?i)\b(bye|goodbye|thanks|thank you|see you|that's all)\b")
+_OWN_NAME = re.compile(r"(?i)\bmy name\b")
+_MEMORY = re.compile(r"(?i)\b(do you remember|remind me|what did i (say|tell))\b")
 _MAX_QUOTED_WORDS = 10
 _MAX_QUOTED_CHARACTERS = 80
 _FEW_WORDS = 4
+_SHORT_MESSAGE_WORDS = 12
 
 _FILLERS = frozenset(
-    "a about all also am an and are as at be because been but by can could did do does"
-    " for from get got had has have he her him his how i if i'm i’m in is it it's it’s"
-    " its just like me my no not of oh ok on or our really so some than that that's the"
-    " their them then there they this to too up us very was we well were what when"
-    " which who why will with would yes you your".split()
+    _WORD.findall(
+        "a about all also am an and are as at be because been but by can could did do"
+        " does for from get got had has have he her him his how i i'm in is it it's its"
+        " just like me my no not of oh ok on or our really so some than that that's the"
+        " their them then there they this to too up us very was we well were what when"
+        " which who why will with would yes you your"
+    )
 )
 _VAGUE_WORDS = frozenset(
-    "everything things thing stuff something anything bad good nice hard life work"
-    " money people problem problems business startup rich idea ideas hello hi hey"
-    " help please dunno maybe sure okay yeah".split()
-)
-_FAREWELLS = re.compile(
-    r"\b(?i:bye|goodbye|thanks|thank you|see you|that['’]s all|good night)\b"
+    _WORD.findall(
+        "everything things thing stuff something anything bad good nice hard life work"
+        " money people problem problems business startup rich idea ideas hello hi hey"
+        " help please dunno maybe sure okay yeah"
+    )
 )
 
 
 def words_of(text: str) -> list[str]:
     """The words of a text in lower case."""
-    return [word.casefold() for word in _WORD.findall(text)]
+    return [word.casefold() for word in _WORD.findall(_plain(text))]
 
 
 def quote(text: str) -> str:
     """The clause of a message that says most, short enough to be quoted."""
     clauses = [
         clause.split()[:_MAX_QUOTED_WORDS]
-        for clause in _CLAUSE_END.split(_MARKUP.sub(" ", text))
+        for clause in _CLAUSE_END.split(_MARKUP.sub(" ", _plain(text)))
     ]
     best = max(clauses, key=lambda clause: len(_content(" ".join(clause))))
     while best and len(" ".join(best)) > _MAX_QUOTED_CHARACTERS:
         best = best[:-1]
-    return " ".join(best).strip(" ,'’")
+    return " ".join(best).strip(" ,'")
 
 
 def find_name(texts: list[str]) -> str | None:
     """The founder's name, when one of the texts gives it outright."""
     for text in texts:
-        found = _NAMED.search(text) or _INTRODUCED.search(text)
+        plain = _plain(text)
+        found = _NAMED.search(plain) or _INTRODUCED.search(plain)
         if found:
-            return found[1].rstrip("'’-")
+            return found[1].removesuffix("'s").rstrip("'-")
     return None
 
 
@@ -78,20 +82,24 @@ def is_vague(text: str) -> bool:
 
 def is_farewell(text: str) -> bool:
     """Whether the founder is about to leave."""
-    return len(words_of(text)) <= 3 * _FEW_WORDS and bool(_FAREWELLS.search(text))
+    is_short = len(words_of(text)) <= _SHORT_MESSAGE_WORDS
+    return is_short and bool(_FAREWELL.search(_plain(text)))
 
 
 def asks_for_name(text: str) -> bool:
     """Whether the founder wants to hear their own name."""
-    return bool(re.search(r"(?i)\bmy name\b", text)) and "?" in text
+    return "?" in text and bool(_OWN_NAME.search(text))
 
 
 def asks_for_memory(text: str) -> bool:
     """Whether the founder wants to hear what they said before."""
-    return bool(
-        re.search(r"(?i)\b(do you remember|remind me|what did i (say|tell))\b", text)
-    )
+    return bool(_MEMORY.search(text))
 
 
 def _content(text: str) -> set[str]:
     return {word for word in words_of(text) if word not in _FILLERS}
+
+
+def _plain(text: str) -> str:
+    """With typewriter apostrophes."""
+    return text.replace("\u2019", "'")

@@ -24,19 +24,27 @@ class Move:
 
 
 OPENINGS: tuple[str, ...] = (
-    "Hi, I'm VentureBot, your venture coach. We start from a frustration, yours or"
-    " somebody else's, and work towards something people pay for. An everyday"
-    " annoyance is enough.\n\n"
-    "**When did something last make you think “there must be a better way”?**",
-    "Welcome! I'm VentureBot. Good ventures rarely begin with an idea; they begin with"
-    " something that keeps going wrong, and we go on from there.\n\n"
-    "**What went wrong for you this week that should not have?**",
-    "Hello, I'm VentureBot, a coach for first-time founders. You bring something that"
-    " annoys you, I bring the questions. No idea needed yet.\n\n"
-    "**What was the last thing that cost you more time than it deserved?**",
-    "I'm VentureBot, and I coach people from “this is annoying” to “people pay me for"
-    " it”. Small frustrations count.\n\n"
-    "**Which task did you last catch yourself grumbling about?**",
+    (
+        "Hi, I'm VentureBot, your venture coach. We start from a frustration, yours or"
+        " somebody else's, and work towards something people pay for. An everyday"
+        " annoyance is enough.\n\n"
+        "**When did something last make you think “there must be a better way”?**"
+    ),
+    (
+        "Welcome! I'm VentureBot. Good ventures rarely begin with an idea; they begin"
+        " with something that keeps going wrong, and we go on from there.\n\n"
+        "**What went wrong for you this week that should not have?**"
+    ),
+    (
+        "Hello, I'm VentureBot, a coach for first-time founders. You bring something"
+        " that annoys you, I bring the questions. No idea needed yet.\n\n"
+        "**What was the last thing that cost you more time than it deserved?**"
+    ),
+    (
+        "I'm VentureBot, and I coach people from “this is annoying” to “people pay me"
+        " for it”. Small frustrations count.\n\n"
+        "**Which task did you last catch yourself grumbling about?**"
+    ),
 )
 
 VAGUE = Move(
@@ -48,8 +56,10 @@ VAGUE = Move(
         "I hear that it bothers you, and that is where every venture starts.",
     ),
     risks=(
-        "As it stands it could mean ten different things, and we would build for"
-        " none of them.",
+        (
+            "As it stands it could mean ten different things, and we would build for"
+            " none of them."
+        ),
         "A problem described in general fits everybody and helps nobody.",
     ),
     steps=(
@@ -57,8 +67,10 @@ VAGUE = Move(
         "One scene is worth more than a summary.",
     ),
     questions=(
-        "Can you show me the last time it happened: where were you, and what did"
-        " you do?",
+        (
+            "Can you show me the last time it happened: where were you, and what did"
+            " you do?"
+        ),
         "What exactly happened the last time, from the first minute to the last?",
     ),
     replies=(
@@ -85,8 +97,10 @@ MOVES: tuple[Move, ...] = (
         known_by=frozenset({"yesterday", "morning", "last", "today", "week"}),
         framework="Key and lock",
         promising=(
-            "It is a real annoyance of a real person, which is the right place to"
-            " begin.",
+            (
+                "It is a real annoyance of a real person, which is the right place to"
+                " begin."
+            ),
             "You noticed it yourself, so we have at least one honest witness.",
         ),
         risks=(
@@ -142,8 +156,10 @@ MOVES: tuple[Move, ...] = (
             "Repetition is on your side; people remember what repeats.",
         ),
         risks=(
-            "It may still be an itch and not a wound, and people do not pay for"
-            " itches.",
+            (
+                "It may still be an itch and not a wound, and people do not pay for"
+                " itches."
+            ),
             "Frequent and harmless is the most common trap there is.",
         ),
         steps=(
@@ -162,7 +178,9 @@ MOVES: tuple[Move, ...] = (
     ),
     Move(
         name="who_else",
-        known_by=frozenset({"friends", "colleagues", "everyone", "parents", "students"}),
+        known_by=frozenset(
+            {"friends", "colleagues", "everyone", "parents", "students"}
+        ),
         framework="Jobs to be Done",
         promising=(
             "The cost is real, so somebody has a reason to change something.",
@@ -214,7 +232,9 @@ MOVES: tuple[Move, ...] = (
     ),
     Move(
         name="willingness_to_pay",
-        known_by=frozenset({"pay", "paid", "price", "subscription", "euros", "dollars"}),
+        known_by=frozenset(
+            {"pay", "paid", "price", "subscription", "euros", "dollars"}
+        ),
         framework="Unit economics",
         promising=(
             "A workaround is a vote: somebody spends effort on it already.",
@@ -333,8 +353,10 @@ MOVES: tuple[Move, ...] = (
             "Do it by hand for one person before you automate it for many.",
         ),
         questions=(
-            "If you had two weeks and no money, what would you put in front of one"
-            " person?",
+            (
+                "If you had two weeks and no money, what would you put in front of one"
+                " person?"
+            ),
             "What could you offer by hand on Monday?",
         ),
         replies=(

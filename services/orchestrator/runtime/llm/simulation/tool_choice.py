@@ -49,7 +49,7 @@ def _arguments(schema: dict[str, Any], topic: str) -> dict[str, Any]:
     }
 
 
-def _value(field: dict[str, Any], topic: str, definitions: dict[str, Any]) -> Any:
+def _value(field: dict[str, Any], topic: str, definitions: dict[str, Any]) -> object:
     if "$ref" in field:
         field = definitions.get(field["$ref"].rpartition("/")[2], {})
     if field.get("enum"):
