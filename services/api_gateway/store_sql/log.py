@@ -11,8 +11,8 @@ from services.api_gateway.store_sql.statements import Reading
 __all__ = [
     "Tx",
     "founder_stream",
-    "frame_text",
     "json_text",
+    "logged_event",
     "session_stream",
     "timestamp",
 ]
@@ -48,18 +48,19 @@ def timestamp(seconds: float) -> str:
     return f"{moment.isoformat(timespec='milliseconds')[:-6]}Z"
 
 
-def frame_text(
-    stream: str, seq: int, ts: str, event_type: str, run_id: str | None, data: str
-) -> str:
-    """The frame of an event whose data is JSON text already.
+def logged_event(
+    *, stream: str, seq: int, ts: str, event_type: str, run_id: str | None, data: str
+) -> LoggedEvent:
+    """An event with its frame; `data` is JSON text already.
 
     Names and ids are made by this product and need no escaping.
     """
     run = "" if run_id is None else f'"run_id":"{run_id}",'
-    return (
+    frame = (
         f'{{"stream":"{stream}","seq":{seq},"ts":"{ts}","type":"{event_type}",'
         f'{run}"data":{data}}}'
     )
+    return LoggedEvent(stream, seq, event_type, frame)
 
 
 class Tx(Reading):
@@ -93,7 +94,7 @@ class Tx(Reading):
             _INSERT, (stream, seq, self.now, event_type, run_id, run_offset, text)
         )
         self.connection.execute(_ADVANCE, (seq, stream))
-        self._log(stream, seq, event_type, run_id, text)
+        self._log(stream, seq, event_type=event_type, run_id=run_id, data=text)
         return seq
 
     def append_run(
@@ -108,12 +109,20 @@ class Tx(Reading):
         for seq, (offset, event_type, data) in enumerate(rows, last_seq + 1):
             text = json_text(data)
             inserts.append((stream, seq, self.now, event_type, run_id, offset, text))
-            self._log(stream, seq, event_type, run_id, text)
+            self._log(stream, seq, event_type=event_type, run_id=run_id, data=text)
         self.connection.executemany(_INSERT, inserts)
         self.connection.execute(_ADVANCE, (last_seq + len(rows), stream))
 
     def _log(
-        self, stream: str, seq: int, event_type: str, run_id: str | None, data: str
+        self, stream: str, seq: int, *, event_type: str, run_id: str | None, data: str
     ) -> None:
-        frame = frame_text(stream, seq, self.now, event_type, run_id, data)
-        self.appended.append(LoggedEvent(stream, seq, event_type, frame))
+        self.appended.append(
+            logged_event(
+                stream=stream,
+                seq=seq,
+                ts=self.now,
+                event_type=event_type,
+                run_id=run_id,
+                data=data,
+            )
+        )

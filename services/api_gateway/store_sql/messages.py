@@ -81,7 +81,7 @@ _NO_BOUND = 2**62
 _TITLE_LENGTH = 60
 
 
-def accept(  # noqa: PLR0913 - the command and the session's setting
+def accept(
     tx: Tx,
     key: CommandKey,
     session_id: str,
@@ -141,6 +141,7 @@ def rate(
     tx: Tx,
     key: CommandKey,
     message_id: str,
+    *,
     value: FeedbackValue,
     comment: str | None,
 ) -> int:

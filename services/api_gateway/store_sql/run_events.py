@@ -8,7 +8,7 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 
 import structlog
-from sqlalchemy import insert, select, update
+from sqlalchemy import insert, literal_column, select, update
 
 from services.api_gateway.store import Appended, RunProposal
 from services.api_gateway.store_sql import messages as message_rows
@@ -24,6 +24,26 @@ __all__ = ["FIND_RUN", "append_run_events"]
 log = structlog.get_logger(__name__)
 
 FIND_RUN = Statement(select(runs).where(runs.c.run_id == given("run_id")))
+# Asked for every piece of every message: no more columns than are needed.
+_FIND_RUN_TO_APPEND = Statement(
+    select(
+        runs.c.run_id,
+        runs.c.session_id,
+        runs.c.founder_id,
+        runs.c.last_offset,
+        runs.c.ignored_events,
+        runs.c.ended_at,
+        runs.c.created_seq,
+        runs.c.is_head,
+    ).where(runs.c.run_id == given("run_id"))
+)
+_IS_STREAMING = Statement(
+    select(literal_column("1")).where(
+        messages.c.message_id == given("message_id"),
+        messages.c.run_id == given("run_id"),
+        messages.c.status == MessageStatus.STREAMING.value,
+    )
+)
 _FIND_MESSAGE = Statement(
     select(messages).where(messages.c.message_id == given("message_id"))
 )
@@ -80,13 +100,14 @@ _SUGGEST = Statement(
     .where(messages.c.message_id == given("of_message"))
     .values(suggestions=given("items"))
 )
+_PLAIN = frozenset({"run.queued", "tool.started", "tool.finished"})
 
 
 def append_run_events(
     tx: Tx, run_id: str, proposals: Sequence[RunProposal]
 ) -> Appended:
     """Append what is new of the proposals, up to the first gap in their offsets."""
-    run = tx.one(FIND_RUN, run_id=run_id)
+    run = tx.one(_FIND_RUN_TO_APPEND, run_id=run_id)
     if run is None:
         return Appended(last_offset=0, is_over=True)
     if run["ended_at"] is not None:
@@ -131,6 +152,15 @@ class _Appending:
             self._take_piece(proposal)
             return
         self._flush()
+        if proposal.type in TERMINAL_TYPES:
+            self._end(proposal)
+        elif proposal.type in _PLAIN:
+            self._append(proposal)
+        else:
+            self._project(proposal)
+
+    def _project(self, proposal: RunProposal) -> None:
+        """Append an event that rows are kept in step with."""
         match proposal.type:
             case "message.started":
                 self._start_message(proposal)
@@ -146,10 +176,6 @@ class _Appending:
                 self._start_run(proposal)
             case "usage":
                 self._add_usage(proposal)
-            case "run.queued" | "tool.started" | "tool.finished":
-                self._append(proposal)
-            case terminal if terminal in TERMINAL_TYPES:
-                self._end(proposal)
             case _:
                 self._ignore(proposal, "unknown_type")
 
@@ -168,7 +194,10 @@ class _Appending:
     def _take_piece(self, proposal: RunProposal) -> None:
         message_id = proposal.data["message_id"]
         if message_id != self._open_message:
-            if self._streaming(message_id) is None:
+            is_open = self._tx.one(
+                _IS_STREAMING, message_id=message_id, run_id=self._run_id
+            )
+            if is_open is None:
                 self._ignore(proposal, "message_not_open")
                 return
             self._open_message = message_id

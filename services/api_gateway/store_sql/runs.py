@@ -1,6 +1,5 @@
 """Runs: claimed, dispatched, leased, stopped, tried again and shown."""
 
-import json
 import sqlite3
 from uuid import UUID, uuid5
 

@@ -200,7 +200,13 @@ def update_session(
         bool(before["is_archived"]) if is_archived is None else is_archived
     )
     if (new_title, is_now_archived) != (before["title"], bool(before["is_archived"])):
-        _write(tx, before, new_title, is_now_archived, before["updated_at"])
+        _write(
+            tx,
+            before,
+            title=new_title,
+            is_archived=is_now_archived,
+            updated_at=before["updated_at"],
+        )
         _tell(tx, key.founder_id, session_id, "session.updated", in_session=True)
     view = find(tx, key.founder_id, session_id)
     requests.remember(
@@ -211,7 +217,13 @@ def update_session(
 
 def tell_update(tx: Tx, session: sqlite3.Row, title: str) -> None:
     """The session was used just now, and perhaps named by its first message."""
-    _write(tx, session, title, bool(session["is_archived"]), tx.now)
+    _write(
+        tx,
+        session,
+        title=title,
+        is_archived=bool(session["is_archived"]),
+        updated_at=tx.now,
+    )
     _tell(
         tx,
         session["founder_id"],
@@ -240,7 +252,7 @@ def delete_session(tx: Tx, key: CommandKey, session_id: str) -> DeletedSession:
 
 
 def _write(
-    tx: Tx, session: sqlite3.Row, title: str, is_archived: bool, updated_at: str
+    tx: Tx, session: sqlite3.Row, *, title: str, is_archived: bool, updated_at: str
 ) -> None:
     tx.change(
         _UPDATE,

@@ -3,10 +3,9 @@
 from sqlalchemy import select
 
 from services.api_gateway.errors import StreamUnknownError
-from services.api_gateway.fanout import LoggedEvent
 from services.api_gateway.store import LogPage, Snapshot
 from services.api_gateway.store_sql import messages, runs, sessions
-from services.api_gateway.store_sql.log import frame_text
+from services.api_gateway.store_sql.log import logged_event
 from services.api_gateway.store_sql.models import events, streams
 from services.api_gateway.store_sql.statements import Reading, Statement, given
 from services.api_gateway.wire.frames import FounderSnapshot, SessionSnapshot
@@ -33,18 +32,13 @@ def log_page(reading: Reading, stream: str, after_seq: int, limit: int) -> LogPa
     if after_seq < compacted_through:
         return LogPage((), last_seq, compacted_through)
     found = tuple(
-        LoggedEvent(
-            stream,
-            event["seq"],
-            event["type"],
-            frame_text(
-                stream,
-                event["seq"],
-                event["ts"],
-                event["type"],
-                event["run_id"],
-                event["data"],
-            ),
+        logged_event(
+            stream=stream,
+            seq=event["seq"],
+            ts=event["ts"],
+            event_type=event["type"],
+            run_id=event["run_id"],
+            data=event["data"],
         )
         for event in reading.all(
             _EVENTS, stream=stream, after_seq=after_seq, limit=limit

@@ -184,7 +184,7 @@ class SqlStore(Store):
         comment: str | None,
     ) -> int:
         return await self._durable(
-            lambda tx: messages.rate(tx, key, message_id, value, comment)
+            lambda tx: messages.rate(tx, key, message_id, value=value, comment=comment)
         )
 
     @override

@@ -7,7 +7,6 @@ how the store decides.
 import asyncio
 import json
 import sqlite3
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -24,7 +23,6 @@ _STATE_OF_TERMINAL = {
     "run.failed": RunState.FAILED,
     "run.cancelled": RunState.CANCELLED,
 }
-_FINAL_STATES = frozenset(_STATE_OF_TERMINAL.values())
 _ORPHANS = (
     ("event of no stream", "events", "stream", "streams", "stream"),
     ("message of no session", "messages", "session_id", "sessions", "session_id"),
@@ -183,25 +181,27 @@ def _check_runs(
 
 
 def _check_run(row: sqlite3.Row, run: _RunLog) -> Iterator[str]:
-    state = RunState(row["state"])
     if run.created != 1:
         yield f"created {run.created} times"
     if run.started > 1:
         yield f"started {run.started} times"
     if run.events_after_end:
         yield f"{run.events_after_end} events after its end"
-    if state in _FINAL_STATES:
-        if [_STATE_OF_TERMINAL[kind] for kind in run.terminals] != [state]:
-            yield f"is {state}, its terminal events are {run.terminals}"
-    elif run.terminals:
-        yield f"is {state} and has {run.terminals}"
-    if (row["ended_at"] is None) == (state in _FINAL_STATES):
-        yield f"is {state}, ended at {row['ended_at']}"
     if run.is_out_of_order:
         yield "offsets do not ascend"
     is_whole = run.offsets + row["ignored_events"] == row["last_offset"]
     if not row["is_compacted"] and not is_whole:
         yield f"{run.offsets} events of {row['last_offset']} offsets are there"
+    yield from _check_run_end(row, run)
+
+
+def _check_run_end(row: sqlite3.Row, run: _RunLog) -> Iterator[str]:
+    state = RunState(row["state"])
+    told = [_STATE_OF_TERMINAL[kind] for kind in run.terminals]
+    if told != ([state] if state.is_final else []):
+        yield f"is {state}, its terminal events are {run.terminals}"
+    if (row["ended_at"] is not None) != state.is_final:
+        yield f"is {state}, ended at {row['ended_at']}"
 
 
 def _check_messages(
@@ -215,9 +215,10 @@ def _check_messages(
             (session_id,),
         )
     }
-    ids = Counter(log.accepted) + Counter(log.messages)
-    yield from (f"message {i}: in the log twice" for i, n in ids.items() if n > 1)
-    yield from (f"message {i}: not in the log" for i in rows.keys() - ids.keys())
+    both = log.accepted.keys() & log.messages.keys()
+    yield from (f"message {i}: accepted and streamed" for i in both)
+    unknown = rows.keys() - log.accepted.keys() - log.messages.keys()
+    yield from (f"message {i}: not in the log" for i in unknown)
     for message_id, data in log.accepted.items():
         row = rows.get(message_id)
         if row is None:
@@ -234,23 +235,26 @@ def _check_reply(row: sqlite3.Row | None, message: _MessageLog) -> Iterator[str]
         yield "was never started"
     if message.pieces_after_end:
         yield f"{message.pieces_after_end} pieces after its end"
-    again = message.ends[1:]
-    if again not in ([], [MessageStatus.SUPERSEDED.value]):
+    if message.ends[1:] not in ([], [MessageStatus.SUPERSEDED.value]):
         yield f"ended more than once: {message.ends}"
-    if row is None:
-        if not message.ends or message.told_length:
-            yield "was shown and lost"
-        return
+    if row is not None:
+        yield from _check_stored_reply(row, message)
+    elif not message.ends or message.told_length:
+        yield "was shown and lost"
+
+
+def _check_stored_reply(row: sqlite3.Row, message: _MessageLog) -> Iterator[str]:
     if row["role"] != Role.COACH.value:
         yield "is the founder's and was streamed"
     if row["run_id"] != message.run_id:
         yield f"belongs to run {row['run_id']}, streamed by {message.run_id}"
+    last = message.ends[-1] if message.ends else MessageStatus.STREAMING.value
+    if row["status"] != last:
+        yield f"is {row['status']}, the log says {last}"
     if not message.ends:
-        if row["ended_at"] is not None or row["status"] != MessageStatus.STREAMING:
-            yield f"is {row['status']} and never ended"
+        if row["ended_at"] is not None:
+            yield "never ended, its run did"
         return
-    if row["status"] != message.ends[-1]:
-        yield f"is {row['status']}, ended as {message.ends[-1]}"
     if len(row["text"]) != message.told_length:
         yield f"has {len(row['text'])} characters, told {message.told_length}"
     if not row["is_compacted"] and "".join(message.pieces) != row["text"]:

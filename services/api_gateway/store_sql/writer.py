@@ -164,7 +164,7 @@ class Writer:
             except _SpoiledError:
                 self._roll_back()
                 return self._commit(batch, has_savepoints=True)
-        except Exception as error:  # noqa: BLE001 - every caller hears of it
+        except Exception as error:
             self.counters.failed_commits += 1
             log.exception("store_commit_failed", units=len(batch))
             self._disconnect()
@@ -198,7 +198,7 @@ class Writer:
         changes = tx.connection.total_changes
         try:
             return unit.work(tx)
-        except Exception as error:  # noqa: BLE001 - it is the caller's to handle
+        except Exception as error:
             if isinstance(error, sqlite3.Error) and is_failing(error):
                 raise
             if tx.connection.total_changes != changes:
@@ -210,7 +210,7 @@ class Writer:
         tx.connection.execute("SAVEPOINT unit")
         try:
             result = unit.work(tx)
-        except Exception as error:  # noqa: BLE001 - it is the caller's to handle
+        except Exception as error:
             if isinstance(error, sqlite3.Error) and is_failing(error):
                 raise
             tx.connection.execute("ROLLBACK TO unit")

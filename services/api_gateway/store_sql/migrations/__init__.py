@@ -1,0 +1,1 @@
+"""The steps that lead a database of any earlier version to this one."""
