@@ -22,9 +22,8 @@ from services.api_gateway.status import VERSION
 from services.api_gateway.streams import endpoints as streams
 from services.api_gateway.streams import live
 
-__all__ = ["MAX_BODY_BYTES", "create_api", "create_app"]
+__all__ = ["create_api", "create_app"]
 
-MAX_BODY_BYTES = 128 * 1024
 _API_PREFIXES = (
     "v1",
     "docs",
@@ -50,7 +49,6 @@ def create_api(lifespan: Lifespan | None = None) -> FastAPI:
         redoc_url=None,
         openapi_url=None,
         redirect_slashes=False,
-        max_body_size=MAX_BODY_BYTES,
     )
     for feature in (founders, sessions, runs, streams, live, socket, status, docs):
         app.include_router(feature.router)

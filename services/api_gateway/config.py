@@ -88,8 +88,6 @@ class Config(ServiceSettings):
 
     when_busy: WhenBusy = WhenBusy.WAIT
     queue_limit: Annotated[int, Field(ge=0, le=100)] = 3
-    history_messages: PositiveInt = 40
-    """How many earlier messages a run is given."""
     run_timeout_seconds: PositiveFloat = 300
     limits: LimitSettings = LimitSettings()
     retention: RetentionSettings = RetentionSettings()

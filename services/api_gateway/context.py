@@ -62,7 +62,10 @@ async def open_context(config: Config, peers: PeerPolicy) -> AsyncIterator[Conte
         stack.push_async_callback(side.aclose)
         config.database_path.parent.mkdir(parents=True, exist_ok=True)
         store = await open_store(
-            path=config.database_path, publish=fanout.publish, end_stream=fanout.end
+            path=config.database_path,
+            publish=fanout.publish,
+            end_stream=fanout.end,
+            queue_limit=config.queue_limit,
         )
         stack.push_async_callback(store.aclose)
         runs = RunService(

@@ -9,17 +9,26 @@ from uuid import UUID, uuid4
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from services.api_gateway.errors import OriginRefusedError, UnsupportedMediaTypeError
+from libs.errors import VentureBotsError
+from services.api_gateway.errors import (
+    OriginRefusedError,
+    PayloadTooLargeError,
+    UnsupportedMediaTypeError,
+)
 from services.api_gateway.peers import PeerPolicy
 from services.api_gateway.problem import internal_problem, problem_response
 
-__all__ = ["EdgeMiddleware", "GuardMiddleware"]
+__all__ = ["MAX_BODY_BYTES", "EdgeMiddleware", "GuardMiddleware"]
+
+MAX_BODY_BYTES: Final = 128 * 1024
 
 _logger = structlog.get_logger(__name__)
 
+_TOO_LARGE: Final = "a body has at most 128 kB"
 _SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _SAFE_HEADERS: Final = {
     "X-Content-Type-Options": "nosniff",
@@ -72,7 +81,7 @@ class _Exchange:
     async def send(self, message: Message) -> None:
         """Pass a message of the application on to the server."""
         if message["type"] == "http.response.start":
-            self.status = message["status"]
+            self.status = int(message["status"])
             headers = MutableHeaders(scope=message)
             headers["X-Request-Id"] = self._request_id
             for name, value in _SAFE_HEADERS.items():
@@ -83,8 +92,8 @@ class _Exchange:
 class GuardMiddleware:
     """Refuses unsafe requests that a foreign page could have caused.
 
-    A body is JSON, which no form can send. An Origin, when there is one, has to
-    be allowed; a cookie without an Origin proves nothing.
+    A body is JSON, which no form can send, and at most 128 kB. An Origin, when
+    there is one, has to be allowed; a cookie without an Origin proves nothing.
     """
 
     def __init__(self, app: ASGIApp, *, peers: PeerPolicy, cookie_name: str) -> None:
@@ -99,12 +108,13 @@ class GuardMiddleware:
             if error is not None:
                 await problem_response(scope, error)(scope, receive, send)
                 return
+            receive = _bounded(receive)
         await self._app(scope, receive, send)
 
-    def _refusal(
-        self, request: HTTPConnection, method: str
-    ) -> OriginRefusedError | UnsupportedMediaTypeError | None:
+    def _refusal(self, request: HTTPConnection, method: str) -> VentureBotsError | None:
         headers = request.headers
+        if _told_length(headers) > MAX_BODY_BYTES:
+            return PayloadTooLargeError(_TOO_LARGE)
         if "origin" in headers:
             if not self._peers.origin_is_allowed(request):
                 return OriginRefusedError(
@@ -121,6 +131,27 @@ class GuardMiddleware:
                 "the body has to be sent as Content-Type: application/json"
             )
         return None
+
+
+def _told_length(headers: Headers) -> int:
+    length = headers.get("content-length", "0")
+    return int(length) if length.isascii() and length.isdigit() else 0
+
+
+def _bounded(receive: Receive) -> Receive:
+    """Count the body while it is read, for nothing else tells a chunked one."""
+    received = 0
+
+    async def receive_bounded() -> Message:
+        nonlocal received
+        message = await receive()
+        received += len(message.get("body", b""))
+        if received > MAX_BODY_BYTES:
+            # What FastAPI lets through from within a body's reading.
+            raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+        return message
+
+    return receive_bounded
 
 
 def _needs_type(headers: Headers, method: str) -> bool:

@@ -11,6 +11,7 @@ __all__ = [
     "NotRetryableRunError",
     "OrchestratorUnavailableError",
     "OriginRefusedError",
+    "PayloadTooLargeError",
     "QueueFullError",
     "RateLimitedError",
     "RequestIdReusedError",
@@ -33,6 +34,13 @@ class InvalidCommandError(VentureBotsError):
 
     kind = ErrorKind.INVALID
     code = "invalid"
+
+
+class PayloadTooLargeError(VentureBotsError):
+    """The body is larger than any request needs."""
+
+    kind = ErrorKind.INVALID
+    code = "payload_too_large"
 
 
 class UnsupportedMediaTypeError(VentureBotsError):

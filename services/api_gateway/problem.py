@@ -41,6 +41,7 @@ _STATUS_OF_KIND = {
 }
 _STATUS_OF_CODE = {
     "cursor_compacted": HTTPStatus.GONE,
+    "payload_too_large": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     "unsupported_media_type": HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
 }
 _CODE_OF_STATUS = {
