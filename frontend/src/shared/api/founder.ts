@@ -1,19 +1,10 @@
 /** The founder of this browser: found, or minted once for all its tabs. */
-import { CommandError } from "./command-error";
 import type { Rest } from "./rest";
 import type { FounderView } from "./wire";
 
-/** Asks who the founder is and mints one when there is none. */
+/** Gives the founder of this browser's cookie, or a new one when it has none. */
 export function ensureFounder(rest: Rest): Promise<FounderView> {
-  return underTabLock("vb.founder", async () => {
-    try {
-      return await rest.founder();
-    } catch (error) {
-      const isNobody = error instanceof CommandError && error.status === 401;
-      if (!isNobody) throw error;
-      return rest.mintFounder();
-    }
-  });
+  return underTabLock("vb.founder", () => rest.mintFounder());
 }
 
 async function underTabLock<Result>(

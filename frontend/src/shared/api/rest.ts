@@ -24,10 +24,7 @@ export class Rest {
     this.#fetch = fetchFunction;
   }
 
-  founder(): Promise<FounderView> {
-    return this.#request<FounderView>("GET", "/v1/founder");
-  }
-
+  /** The same founder again for whoever has the cookie already. */
   mintFounder(): Promise<FounderView> {
     return this.#request<FounderView>("POST", "/v1/founder", { deliver: "cookie" });
   }

@@ -3,7 +3,271 @@
  * Do not make direct changes to the file.
  */
 
-export type paths = Record<string, never>;
+export interface paths {
+    "/v1/founder": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Founder
+         * @description The founder who asks; a cookie's 400 days begin anew.
+         */
+        get: operations["get_founder"];
+        put?: never;
+        /**
+         * Create Founder
+         * @description Give the founder who asks, or a new one (201) to whoever has none yet.
+         */
+        post: operations["create_founder"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/messages/{message_id}/feedback": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Rate Message
+         * @description Rate one of the coach's messages; `none` takes a rating back.
+         */
+        post: operations["rate_message"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/runs/{run_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Run
+         * @description One run as it stands.
+         */
+        get: operations["get_run"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/runs/{run_id}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Cancel Run
+         * @description Stop a run; what was written stays. Its end comes on the stream.
+         */
+        post: operations["cancel_run"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/runs/{run_id}/retry": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Retry Run
+         * @description Run the session's last run again after it failed or was stopped.
+         */
+        post: operations["retry_run"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sessions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Sessions
+         * @description The founder's sessions, the last used first.
+         */
+        get: operations["list_sessions"];
+        put?: never;
+        /**
+         * Create Session
+         * @description Begin a session; the coach speaks first unless `opening` is false.
+         */
+        post: operations["create_session"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sessions/{session_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Session
+         * @description One session.
+         */
+        get: operations["get_session"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete Session
+         * @description Delete the session and its messages, for good.
+         */
+        delete: operations["delete_session"];
+        options?: never;
+        head?: never;
+        /**
+         * Update Session
+         * @description Rename or archive; what is left out stays.
+         */
+        patch: operations["update_session"];
+        trace?: never;
+    };
+    "/v1/sessions/{session_id}/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Export Session
+         * @description The whole session as a file.
+         */
+        get: operations["export_session"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sessions/{session_id}/messages": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Messages
+         * @description Messages as they stand, oldest first.
+         */
+        get: operations["list_messages"];
+        put?: never;
+        /**
+         * Send Message
+         * @description Say something to the coach; stored before it is answered.
+         */
+        post: operations["send_message"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/status": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Status
+         * @description Whether messages can be stored and who would answer them.
+         */
+        get: operations["get_status"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/streams/{stream}/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Events
+         * @description Committed events after a cursor; 410 once the log was compacted past it.
+         */
+        get: operations["list_events"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/streams/{stream}/live": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Follow Stream
+         * @description Follow a stream as server-sent events; `Last-Event-ID` beats `after_seq`.
+         *
+         *     Begins with a `snapshot` event without a cursor, or with one that the log no
+         *     longer answers. Ids are `<epoch>:<seq>`.
+         */
+        get: operations["follow_stream"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+}
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
@@ -17,7 +281,6 @@ export interface components {
             /**
              * Position
              * @description Place in the session's queue when it waits.
-             * @default null
              */
             position: number | null;
             /** Run Id */
@@ -74,6 +337,14 @@ export interface components {
         };
         ClientFrame: components["schemas"]["Hello"] | components["schemas"]["Subscribe"] | components["schemas"]["Unsubscribe"] | components["schemas"]["Ping"] | components["schemas"]["Pong"] | components["schemas"]["CreateSession"] | components["schemas"]["UpdateSession"] | components["schemas"]["DeleteSession"] | components["schemas"]["SendMessage"] | components["schemas"]["RunCancel"] | components["schemas"]["RunRetry"] | components["schemas"]["SendFeedback"];
         /**
+         * CreateFounderBody
+         * @description Become a founder: browsers take a cookie, programs the token itself.
+         */
+        CreateFounderBody: {
+            /** @default cookie */
+            deliver?: components["schemas"]["Delivery"];
+        };
+        /**
          * CreateSession
          * @description `POST /v1/sessions`.
          */
@@ -114,10 +385,7 @@ export interface components {
              * Format: uuid
              */
             request_id: string;
-            /**
-             * Title
-             * @default null
-             */
+            /** Title */
             title?: string | null;
         };
         /**
@@ -133,6 +401,16 @@ export interface components {
             generations: {
                 [key: string]: number;
             };
+        };
+        /**
+         * CrewView
+         * @description A crew and the revision in force.
+         */
+        CrewView: {
+            /** Digest */
+            digest: string;
+            /** Name */
+            name: string;
         };
         /**
          * DeleteSession
@@ -152,6 +430,12 @@ export interface components {
              */
             type: "session.delete";
         };
+        /**
+         * Delivery
+         * @description How the token reaches the client.
+         * @enum {string}
+         */
+        Delivery: "cookie" | "body";
         /**
          * ErrorFrame
          * @description A frame or command was refused; nothing was changed by it.
@@ -203,14 +487,27 @@ export interface components {
             last_seq: number;
         };
         /**
+         * ExportFormat
+         * @description How a session is exported.
+         * @enum {string}
+         */
+        ExportFormat: "md" | "json";
+        /**
+         * FeedbackAccepted
+         * @description The rating is stored.
+         */
+        FeedbackAccepted: {
+            /** Message Id */
+            message_id: string;
+            /** Seq */
+            seq: number;
+        };
+        /**
          * FeedbackBody
          * @description Rate one of the coach's messages; `none` takes a rating back.
          */
         FeedbackBody: {
-            /**
-             * Comment
-             * @default null
-             */
+            /** Comment */
             comment?: string | null;
             /**
              * Request Id
@@ -225,6 +522,36 @@ export interface components {
          * @enum {string}
          */
         FeedbackValue: "up" | "down" | "none";
+        /**
+         * FieldError
+         * @description A field that was refused.
+         */
+        FieldError: {
+            /** Message */
+            message: string;
+            /**
+             * Path
+             * @description Where it stands, e.g. `body.text`.
+             */
+            path: string;
+        };
+        /**
+         * FounderCreated
+         * @description The founder; `token` only when a new one was asked for in the body.
+         */
+        FounderCreated: {
+            /** Created At */
+            created_at: string;
+            /** Founder Id */
+            founder_id: string;
+            /**
+             * Stream
+             * @description The founder's own stream, `founder:<id>`.
+             */
+            stream: string;
+            /** Token */
+            token: string | null;
+        };
         /**
          * FounderSnapshot
          * @description A founder's sessions that are not archived, the last used first.
@@ -275,6 +602,21 @@ export interface components {
             stream: string;
         };
         /**
+         * GatewayStatus
+         * @description How the product is.
+         */
+        GatewayStatus: {
+            /** Draining */
+            draining: boolean;
+            /** Epoch */
+            epoch: string;
+            /** Orchestrators */
+            orchestrators: components["schemas"]["OrchestratorView"][];
+            store: components["schemas"]["StoreView"];
+            /** Version */
+            version: string;
+        };
+        /**
          * Hello
          * @description The first frame, within 5 s.
          */
@@ -320,7 +662,6 @@ export interface components {
             /**
              * Run Id
              * @description The run it belongs to.
-             * @default null
              */
             run_id: string | null;
             /**
@@ -367,7 +708,6 @@ export interface components {
             /**
              * Run Id
              * @description The run it belongs to.
-             * @default null
              */
             run_id: string | null;
             /**
@@ -410,7 +750,6 @@ export interface components {
             /**
              * Run Id
              * @description The run it belongs to.
-             * @default null
              */
             run_id: string | null;
             /**
@@ -452,7 +791,6 @@ export interface components {
             /**
              * Run Id
              * @description The run it belongs to.
-             * @default null
              */
             run_id: string | null;
             /**
@@ -519,7 +857,6 @@ export interface components {
             /**
              * Run Id
              * @description The run it belongs to.
-             * @default null
              */
             run_id: string | null;
             /**
@@ -562,7 +899,6 @@ export interface components {
             /**
              * Run Id
              * @description The run it belongs to.
-             * @default null
              */
             run_id: string | null;
             /**
@@ -641,6 +977,41 @@ export interface components {
             text: string;
         };
         /**
+         * OrchestratorView
+         * @description An orchestrator as it was last seen.
+         */
+        OrchestratorView: {
+            /**
+             * Active Runs
+             * @default 0
+             */
+            active_runs: number;
+            /** Address */
+            address: string;
+            /**
+             * Crews
+             * @default []
+             */
+            crews: components["schemas"]["CrewView"][];
+            /** Instance Id */
+            instance_id: string | null;
+            /**
+             * Queued Runs
+             * @default 0
+             */
+            queued_runs: number;
+            /** Ready */
+            ready: boolean;
+            /**
+             * Rejected
+             * @description Why the newest configuration was refused; empty: it is in force.
+             * @default []
+             */
+            rejected: string[];
+            /** Version */
+            version: string | null;
+        };
+        /**
          * Ping
          * @description Asks for a `pong`.
          */
@@ -685,6 +1056,48 @@ export interface components {
              * @constant
              */
             type: "pong";
+        };
+        /**
+         * Problem
+         * @description Why a request failed, and whether trying again helps.
+         */
+        Problem: {
+            /**
+             * Code
+             * @description Stable; what programs decide on.
+             */
+            code: string;
+            /**
+             * Detail
+             * @description What happened and what to do.
+             */
+            detail: string;
+            /**
+             * Errors
+             * @default []
+             */
+            errors: components["schemas"]["FieldError"][];
+            /**
+             * Request Id
+             * @description Also the response's X-Request-Id.
+             */
+            request_id: string;
+            /**
+             * Retry After Ms
+             * @default null
+             */
+            retry_after_ms: number | null;
+            /** Retryable */
+            retryable: boolean;
+            /** Status */
+            status: number;
+            /** Title */
+            title: string;
+            /**
+             * Type
+             * @description `urn:venturebots:problem:<code>`.
+             */
+            type: string;
         };
         /**
          * RetryRunBody
@@ -744,7 +1157,6 @@ export interface components {
             /**
              * Run Id
              * @description The run it belongs to.
-             * @default null
              */
             run_id: string | null;
             /**
@@ -785,7 +1197,6 @@ export interface components {
             /**
              * Run Id
              * @description The run it belongs to.
-             * @default null
              */
             run_id: string | null;
             /**
@@ -831,10 +1242,7 @@ export interface components {
             code: string;
             /** Detail */
             detail: string;
-            /**
-             * Retry After Ms
-             * @default null
-             */
+            /** Retry After Ms */
             retry_after_ms: number | null;
             /** Retryable */
             retryable: boolean;
@@ -848,7 +1256,6 @@ export interface components {
             /**
              * Run Id
              * @description The run it belongs to.
-             * @default null
              */
             run_id: string | null;
             /**
@@ -881,7 +1288,6 @@ export interface components {
             /**
              * Run Id
              * @description The run it belongs to.
-             * @default null
              */
             run_id: string | null;
             /**
@@ -919,7 +1325,6 @@ export interface components {
             /**
              * Run Id
              * @description The run it belongs to.
-             * @default null
              */
             run_id: string | null;
             /**
@@ -978,7 +1383,6 @@ export interface components {
             /**
              * Run Id
              * @description The run it belongs to.
-             * @default null
              */
             run_id: string | null;
             /**
@@ -1125,7 +1529,6 @@ export interface components {
             /**
              * Run Id
              * @description The run it belongs to.
-             * @default null
              */
             run_id: string | null;
             /**
@@ -1165,7 +1568,6 @@ export interface components {
             /**
              * Run Id
              * @description The run it belongs to.
-             * @default null
              */
             run_id: string | null;
             /**
@@ -1262,7 +1664,6 @@ export interface components {
             /**
              * Run Id
              * @description The run it belongs to.
-             * @default null
              */
             run_id: string | null;
             /**
@@ -1324,7 +1725,6 @@ export interface components {
             /**
              * Run Id
              * @description The run it belongs to.
-             * @default null
              */
             run_id: string | null;
             /**
@@ -1374,7 +1774,6 @@ export interface components {
             /**
              * Run Id
              * @description The run it belongs to.
-             * @default null
              */
             run_id: string | null;
             /**
@@ -1434,6 +1833,21 @@ export interface components {
             task: string;
             /** Title */
             title: string;
+        };
+        /**
+         * StoreView
+         * @description Whether what is said can be stored.
+         */
+        StoreView: {
+            /** Detail */
+            detail: string;
+            /**
+             * Version
+             * @description Of the schema.
+             */
+            version: string;
+            /** Writable */
+            writable: boolean;
         };
         /**
          * StreamCursor
@@ -1528,7 +1942,6 @@ export interface components {
             /**
              * Run Id
              * @description The run it belongs to.
-             * @default null
              */
             run_id: string | null;
             /**
@@ -1561,7 +1974,6 @@ export interface components {
             /**
              * Run Id
              * @description The run it belongs to.
-             * @default null
              */
             run_id: string | null;
             /**
@@ -1609,7 +2021,6 @@ export interface components {
             /**
              * Run Id
              * @description The run it belongs to.
-             * @default null
              */
             run_id: string | null;
             /**
@@ -1693,20 +2104,11 @@ export interface components {
          * @description Rename or archive a session; what is left out stays.
          */
         UpdateSessionBody: {
-            /**
-             * Archived
-             * @default null
-             */
+            /** Archived */
             archived?: boolean | null;
-            /**
-             * Request Id
-             * @default null
-             */
+            /** Request Id */
             request_id?: string | null;
-            /**
-             * Title
-             * @default null
-             */
+            /** Title */
             title?: string | null;
         };
         /**
@@ -1730,7 +2132,6 @@ export interface components {
             /**
              * Run Id
              * @description The run it belongs to.
-             * @default null
              */
             run_id: string | null;
             /**
@@ -1778,4 +2179,576 @@ export interface components {
     pathItems: never;
 }
 export type $defs = Record<string, never>;
-export type operations = Record<string, never>;
+export interface operations {
+    get_founder: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FounderView"];
+                };
+            };
+            /** @description Why it failed. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_founder: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["CreateFounderBody"] | null;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FounderCreated"];
+                };
+            };
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FounderCreated"];
+                };
+            };
+            /** @description Why it failed. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    rate_message: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                message_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FeedbackBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FeedbackAccepted"];
+                };
+            };
+            /** @description Why it failed. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_run: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunView"];
+                };
+            };
+            /** @description Why it failed. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    cancel_run: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CancelRunBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunAccepted"];
+                };
+            };
+            /** @description Why it failed. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    retry_run: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RetryRunBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunAccepted"];
+                };
+            };
+            /** @description Why it failed. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_sessions: {
+        parameters: {
+            query?: {
+                archived?: boolean;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+                limit?: number;
+                /** @description Part of the title; case does not matter. */
+                q?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SessionPage"];
+                };
+            };
+            /** @description Why it failed. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_session: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreateSessionBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SessionView"];
+                };
+            };
+            /** @description Why it failed. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_session: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                session_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SessionView"];
+                };
+            };
+            /** @description Why it failed. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_session: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                session_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Why it failed. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    update_session: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                session_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UpdateSessionBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SessionView"];
+                };
+            };
+            /** @description Why it failed. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    export_session: {
+        parameters: {
+            query?: {
+                format?: components["schemas"]["ExportFormat"];
+            };
+            header?: never;
+            path: {
+                session_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Why it failed. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_messages: {
+        parameters: {
+            query?: {
+                /** @description Exclusive; absent: the last ones. */
+                before_seq?: number | null;
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                session_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MessagePage"];
+                };
+            };
+            /** @description Why it failed. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    send_message: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                session_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SendMessageBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Accepted"];
+                };
+            };
+            /** @description Why it failed. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_status: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GatewayStatus"];
+                };
+            };
+            /** @description Why it failed. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_events: {
+        parameters: {
+            query?: {
+                /** @description Exclusive. */
+                after_seq?: number;
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                stream: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EventPage"];
+                };
+            };
+            /** @description Why it failed. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    follow_stream: {
+        parameters: {
+            query?: {
+                after_seq?: number | null;
+            };
+            header?: {
+                "last-event-id"?: string | null;
+            };
+            path: {
+                stream: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": unknown;
+                };
+            };
+            /** @description Why it failed. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+}

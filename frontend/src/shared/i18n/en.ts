@@ -122,7 +122,7 @@ export const en = {
       superseded: "Replaced by a new attempt.",
     },
     steps: (count: number, duration: string) =>
-      `${count} ${count === 1 ? "step" : "steps"} · ${duration}`,
+      count === 1 ? duration : `${count} steps · ${duration}`,
   },
   run: {
     thinking: "VentureBot is thinking",

@@ -98,7 +98,8 @@ function Count({ left }: { left: number }): ReactNode {
   if (left < 0) {
     return <span className={styles["over"]}>{en.composer.tooLong(-left)}</span>;
   }
-  return left < WARN_BELOW ? en.composer.left(left) : en.composer.hint;
+  if (left < WARN_BELOW) return en.composer.left(left);
+  return <span className={styles["keys"]}>{en.composer.hint}</span>;
 }
 
 function fitHeight(area: HTMLTextAreaElement | null): void {
