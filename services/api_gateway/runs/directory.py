@@ -60,11 +60,12 @@ class OrchestratorDirectory:
 
     A name with several addresses (a headless Service) gives one orchestrator per
     address; it is resolved again every 5 s. Addresses that are gone stay reachable
-    through `client_for` while runs may still be there.
+    through `find` while runs may still be there. Raises ValueError for a name that
+    is neither `host:port` nor `unix:path`.
     """
 
     def __init__(self, *, names: Iterable[str], token_file: Path | None) -> None:
-        self._names = tuple(names)
+        self._names = tuple(_checked(name) for name in names)
         self._token_file = token_file
         self._known: dict[str, Orchestrator] = {}
         self._changed = asyncio.Event()
@@ -168,6 +169,14 @@ class OrchestratorDirectory:
                 known.poll.cancel()
                 known.poll = None
                 known.description = None
+
+
+def _checked(name: str) -> str:
+    host, _, port = name.rpartition(":")
+    if name.startswith("unix:") or (host and port.isdigit()):
+        return name
+    message = f"{name!r} is not an orchestrator's address: host:port is expected"
+    raise ValueError(message)
 
 
 async def _addresses_of(name: str) -> list[str]:
