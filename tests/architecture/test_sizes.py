@@ -18,6 +18,8 @@ def _file_lengths() -> dict[str, int]:
 
 def _functions() -> Iterator[tuple[str, int]]:
     for path in written_by_hand(".py"):
+        if "migrations" in path.parts:
+            continue  # lists of columns, written once
         for node in ast.walk(ast.parse(text_of(path), filename=str(path))):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 end = node.end_lineno or node.lineno
