@@ -6,6 +6,7 @@ from typing import override
 
 import structlog
 import uvicorn
+import uvloop
 from fastapi import FastAPI
 
 from services.api_gateway.app import create_app
@@ -64,7 +65,6 @@ def create_server(app: FastAPI, config: Config, context: Context) -> GatewayServ
             host=config.host,
             port=config.port,
             http="httptools",
-            loop="uvloop",
             lifespan="off",
             log_config=None,
             access_log=False,
@@ -84,8 +84,7 @@ def serve(config: Config) -> int:
 
     Raises what `open_context` raises.
     """
-    loop_factory = uvicorn.Config(app="", loop="uvloop").get_loop_factory()
-    with asyncio.Runner(loop_factory=loop_factory) as runner:
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_serve(config))
     return 0
 

@@ -1,0 +1,77 @@
+"""Settings come from the environment, and mistakes in them are told by name."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from services.api_gateway.config import Config
+from services.api_gateway.store import WhenBusy
+
+
+def _run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "services.api_gateway", *arguments],
+        check=False,
+        capture_output=True,
+        text=True,
+        env=variables,
+        timeout=60,
+    )
+
+
+def test_the_defaults_run_on_a_laptop() -> None:
+    config = Config()
+    assert (config.host, config.port, config.metrics_port) == ("127.0.0.1", 8000, 9090)
+    assert config.database_path == Path("var/venturebots.db")
+    assert config.orchestrator_addresses == ("127.0.0.1:50051",)
+    assert config.cookie_name == "vb_founder_8000"
+
+
+def test_lists_and_groups_are_read_from_variables(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name, value in {
+        "ORCHESTRATOR_ADDRESSES": "one:1, two:2",
+        "TRUSTED_PROXIES": "10.0.0.0/8,fd00::/8",
+        "ALLOWED_ORIGINS": "https://coach.example",
+        "LIMITS__MESSAGES_PER_MINUTE": "7",
+        "WHEN_BUSY": "interrupt",
+        "INSTANCE_NAME": "blue",
+    }.items():
+        monkeypatch.setenv(f"VB_GATEWAY_{name}", value)
+    config = Config()
+    assert config.orchestrator_addresses == ("one:1", "two:2")
+    assert [str(network) for network in config.trusted_proxies] == [
+        "10.0.0.0/8",
+        "fd00::/8",
+    ]
+    assert config.allowed_origins == ("https://coach.example",)
+    assert config.limits.messages_per_minute == 7
+    assert config.when_busy is WhenBusy.INTERRUPT
+    assert config.cookie_name == "vb_founder_blue"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("VB_GATEWAY_PROT", "8000"),
+        ("VB_GATEWAY_LIMITS__MESSAGES", "3"),
+        ("VB_GATEWAY_EXTERNAL_URL", "coach.example"),
+        ("VB_GATEWAY_ALLOWED_ORIGINS", "https://coach.example/page"),
+    ],
+)
+def test_a_mistake_is_told_by_the_name_of_its_variable(name: str, value: str) -> None:
+    refused = _run("--print-config", **{name: value})
+    assert refused.returncode == 2
+    assert name in refused.stderr
+    assert "Traceback" not in refused.stderr
+    assert refused.stdout == ""
+
+
+def test_the_settings_are_printed() -> None:
+    printed = _run("--print-config", VB_GATEWAY_PORT="8123")
+    assert printed.returncode == 0
+    assert "VB_GATEWAY_PORT=8123" in printed.stdout.splitlines()
+    assert "VB_GATEWAY_LIMITS__SESSIONS_PER_HOUR=60" in printed.stdout.splitlines()

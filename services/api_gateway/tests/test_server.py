@@ -1,0 +1,111 @@
+"""The process: it starts once per database, and stops when it is told to."""
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from http import HTTPStatus
+from pathlib import Path
+
+import httpx
+
+from services.api_gateway.tests.gateway import new_session, say
+
+DRAIN_SECONDS = 10
+
+
+@asynccontextmanager
+async def _process(
+    directory: Path, port: int, *arguments: str
+) -> AsyncIterator[asyncio.subprocess.Process]:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "services.api_gateway",
+        *arguments,
+        env={
+            "PATH": os.environ["PATH"],
+            "VB_GATEWAY_PORT": str(port),
+            "VB_GATEWAY_METRICS_PORT": "0",
+            "VB_GATEWAY_DATABASE_PATH": str(directory / "venturebots.db"),
+            "VB_GATEWAY_ORCHESTRATOR_ADDRESSES": "127.0.0.1:1",
+            "VB_GATEWAY_LOG_FORMAT": "json",
+        },
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.communicate()
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
+
+
+async def _until_ready(http: httpx.AsyncClient) -> None:
+    async with asyncio.timeout(60):
+        while True:
+            try:
+                answer = await http.get("/readyz")
+            except httpx.TransportError:
+                await asyncio.sleep(0.05)
+            else:
+                assert answer.status_code == HTTPStatus.OK
+                return
+
+
+async def test_a_gateway_told_to_stop_stops_and_loses_nothing(tmp_path: Path) -> None:
+    port = _free_port()
+    url = f"http://127.0.0.1:{port}"
+    async with httpx.AsyncClient(base_url=url, trust_env=False) as http:
+        async with _process(tmp_path, port) as first:
+            await _until_ready(http)
+            created = await http.post("/v1/founder", json={"deliver": "body"})
+            token = created.json()["token"]
+            http.headers["Authorization"] = f"Bearer {token}"
+            session = await new_session(http)
+            await say(http, session["session_id"], "still here?")
+
+            async with _process(tmp_path, _free_port()) as second:
+                refusal = (await second.communicate())[1].decode()
+                assert second.returncode == 1
+                assert "venturebots.db" in refusal
+                assert "Traceback" not in refusal
+
+            first.send_signal(signal.SIGTERM)
+            async with asyncio.timeout(DRAIN_SECONDS):
+                output, errors = await first.communicate()
+            assert first.returncode == 0
+            assert b"Traceback" not in output + errors
+            assert token.encode() not in output + errors
+            assert b"still here?" not in output + errors
+
+        async with _process(tmp_path, port, "verify") as check:
+            told = (await check.communicate())[0].decode()
+            assert check.returncode == 0, told
+            assert told.endswith("0 contradictions\n")
+
+        async with _process(tmp_path, port):
+            await _until_ready(http)
+            path = f"/v1/sessions/{session['session_id']}/messages"
+            messages = (await http.get(path)).json()["messages"]
+            assert [message["text"] for message in messages] == ["still here?"]
+
+
+async def test_a_taken_port_is_told(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        async with _process(tmp_path, port) as process:
+            output, errors = await process.communicate()
+            assert process.returncode
+            assert b"address already in use" in output + errors
+            assert b"Traceback" not in output + errors
