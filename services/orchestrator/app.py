@@ -40,7 +40,10 @@ def create_engine(config: Config) -> CrewEngine:
     )
 
     return crew_engine.create_engine(
-        tool_threads=config.tool_threads, salt=config.simulation_salt
+        tool_threads=config.tool_threads,
+        salt=config.simulation_salt,
+        seed=config.simulation_seed,
+        has_faults=config.simulation_has_faults,
     )
 
 

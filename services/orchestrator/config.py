@@ -48,6 +48,8 @@ class Config(ServiceSettings):
     config_directory: Path = Path("configs")
     default_model: str = "simulated"
     simulation_salt: str | None = None
+    simulation_seed: int = 0
+    simulation_has_faults: bool = False
     tool_threads: int = Field(default=32, ge=1, le=256)
     drain_grace_seconds: float = Field(default=150, ge=0)
     admission: Admission = Admission()

@@ -3,8 +3,10 @@
 import asyncio
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
+import structlog
 from watchfiles import awatch
 
 from libs.crewspec.compiler import CompiledSet, InvalidDocumentsError, compile_set
@@ -14,7 +16,9 @@ from services.orchestrator.crews.registry import CrewRegistry
 
 __all__ = ["FileSource"]
 
+_logger = structlog.get_logger(__name__)
 _DEBOUNCE_MS = 200
+_LOST_SECONDS = 5
 
 
 class FileSource:
@@ -45,7 +49,19 @@ class FileSource:
             self._registry.accept(compiled)
 
     async def follow(self, stop: asyncio.Event) -> None:
-        """Read the directory again after every change, until told to stop."""
+        """Read the directory again after every change, until told to stop.
+
+        A directory that goes away is looked for again.
+        """
+        while not stop.is_set():
+            try:
+                await self._follow_changes(stop)
+            except (OSError, RuntimeError) as error:
+                _logger.warning("crew documents are out of sight", error=str(error))
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(stop.wait(), _LOST_SECONDS)
+
+    async def _follow_changes(self, stop: asyncio.Event) -> None:
         # No filter: a mounted ConfigMap changes by renaming a hidden link.
         async for _changes in awatch(
             self._directory,
@@ -53,7 +69,6 @@ class FileSource:
             stop_event=stop,
             step=_DEBOUNCE_MS // 4,
             debounce=_DEBOUNCE_MS,
-            raise_interrupt=False,
         ):
             await self.load()
 

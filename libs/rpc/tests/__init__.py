@@ -1,1 +1,0 @@
-"""Tests of channels, servers and errors over real sockets."""

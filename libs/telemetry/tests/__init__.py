@@ -1,1 +1,0 @@
-"""Tests of logs and the side port."""
