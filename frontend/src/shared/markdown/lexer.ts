@@ -33,7 +33,7 @@ export function lexAppended(previous: readonly Block[], text: string): Block[] {
   const source = normalised(text);
   const settled = settledBlocks(previous);
   const settledText = settled.map((block) => block.raw).join("");
-  if (settled.length === 0 || !source.startsWith(settledText)) return lexBlocks(text);
+  if (!source.startsWith(settledText)) return lexBlocks(text);
   const tail = blocksOf(lex(source.slice(settledText.length)), settled.length);
   return [...settled, ...tail.map((block, index) => reused(previous, settled.length + index, block))];
 }
@@ -59,10 +59,16 @@ function settledBlocks(blocks: readonly Block[]): Block[] {
   return blocks.slice(0, end);
 }
 
-/** The same text is the same block, so that React need not look at it again. */
+/** What did not change is the same block, so that React need not look at it again. */
 function reused(previous: readonly Block[], index: number, block: Block): Block {
   const before = previous[index];
-  return before !== undefined && before.raw === block.raw ? before : block;
+  const isSame = before !== undefined && before.raw === block.raw && areSame(before, block);
+  return isSame ? before : block;
+}
+
+/** Seldom, what follows gives the same text another meaning. */
+function areSame(one: Block, other: Block): boolean {
+  return JSON.stringify(one.token) === JSON.stringify(other.token);
 }
 
 function blocksOf(tokens: TokensList, firstIndex: number): Block[] {

@@ -10,8 +10,11 @@ import type { Rest } from "../api/rest";
 import type { Command, CommandResult, ServerFrame } from "../api/wire";
 import type { Connection } from "./connection";
 
-interface Pending extends PromiseWithResolvers<CommandResult> {
+interface Pending {
   command: Command;
+  promise: Promise<CommandResult>;
+  resolve: (result: CommandResult) => void;
+  reject: (error: CommandError) => void;
   timer?: ReturnType<typeof setTimeout>;
 }
 
@@ -19,6 +22,9 @@ interface Pending extends PromiseWithResolvers<CommandResult> {
 const WAIT_FOR_SOCKET_MS = 1_500;
 const WAIT_FOR_ANSWER_MS = 8_000;
 const TRY_AGAIN_MS = 4_000;
+
+/** What a proxy says of a gateway that is away, and a gateway that is leaving. */
+const AWAY_CODES = new Set(["http_502", "http_503", "http_504", "draining"]);
 
 export class Commands {
   readonly #connection: Connection;
@@ -37,7 +43,7 @@ export class Commands {
   send(command: Command): Promise<CommandResult> {
     const known = this.#pending.get(command.request_id);
     if (known !== undefined) return known.promise;
-    const pending: Pending = { command, ...Promise.withResolvers<CommandResult>() };
+    const pending = createPending(command);
     this.#pending.set(command.request_id, pending);
     this.#dispatch(pending);
     return pending.promise;
@@ -96,8 +102,16 @@ export class Commands {
   }
 }
 
+function createPending(command: Command): Pending {
+  let settle: Pick<Pending, "resolve" | "reject"> | undefined;
+  const promise = new Promise<CommandResult>((resolve, reject) => {
+    settle = { resolve, reject };
+  });
+  if (settle === undefined) throw new Error("a promise runs its executor at once");
+  return { command, promise, ...settle };
+}
+
 /** Whether the gateway itself refused, rather than being away or on its way out. */
 function isAnswer(error: CommandError): boolean {
-  const isFromBetween = error.code === "http_502" || error.code === "http_503" || error.code === "http_504";
-  return !error.isUnreachable && !isFromBetween && error.code !== "draining";
+  return !error.isUnreachable && !AWAY_CODES.has(error.code);
 }
