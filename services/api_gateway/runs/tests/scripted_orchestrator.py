@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, override
 
 import grpc.aio
 
@@ -141,7 +141,8 @@ class ScriptedOrchestrator(pb_grpc.OrchestratorServiceServicer):
         """`host:port`."""
         return f"127.0.0.1:{self.port}"
 
-    async def Run(  # noqa: N802 # the name is the protocol's
+    @override
+    async def Run(  # the name is the protocol's
         self, request: pb.RunRequest, context: grpc.aio.ServicerContext[Any, Any]
     ) -> AsyncIterator[pb.RunResponse]:
         """Refuse as scripted, or execute."""
@@ -161,7 +162,8 @@ class ScriptedOrchestrator(pb_grpc.OrchestratorServiceServicer):
             async for event in self._follow(request.run_id, 0):
                 yield pb.RunResponse(event=event)
 
-    async def WatchRun(  # noqa: N802 # the name is the protocol's
+    @override
+    async def WatchRun(  # the name is the protocol's
         self, request: pb.WatchRunRequest, context: grpc.aio.ServicerContext[Any, Any]
     ) -> AsyncIterator[pb.WatchRunResponse]:
         """Replay and follow."""
@@ -171,7 +173,8 @@ class ScriptedOrchestrator(pb_grpc.OrchestratorServiceServicer):
             async for event in self._follow(request.run_id, request.after_offset):
                 yield pb.WatchRunResponse(event=event)
 
-    async def CancelRun(  # noqa: N802 # the name is the protocol's
+    @override
+    async def CancelRun(  # the name is the protocol's
         self, request: pb.CancelRunRequest, context: grpc.aio.ServicerContext[Any, Any]
     ) -> pb.CancelRunResponse:
         """Stop: the rest of the script is one cancelled event."""
@@ -186,10 +189,23 @@ class ScriptedOrchestrator(pb_grpc.OrchestratorServiceServicer):
             )
         return pb.CancelRunResponse(state=pb.RUN_STATE_CANCELLED)
 
-    async def ListCrews(  # noqa: N802 # the name is the protocol's
+    @override
+    async def GetRun(  # the name is the protocol's
+        self, request: pb.GetRunRequest, context: grpc.aio.ServicerContext[Any, Any]
+    ) -> pb.GetRunResponse:
+        """Say whether the run is known."""
+        async with abort_on_error(context):
+            if request.run_id not in self.runs:
+                raise UnknownRefusalError("run_unknown")
+        return pb.GetRunResponse(
+            state=pb.RUN_STATE_ACTIVE, instance_id=self.instance_id
+        )
+
+    @override
+    async def ListCrews(  # the name is the protocol's
         self,
-        request: pb.ListCrewsRequest,  # noqa: ARG002 # it asks nothing
-        context: grpc.aio.ServicerContext[Any, Any],  # noqa: ARG002 # cannot fail
+        request: pb.ListCrewsRequest,  # it asks nothing
+        context: grpc.aio.ServicerContext[Any, Any],  # cannot fail
     ) -> pb.ListCrewsResponse:
         """Say who answers."""
         return pb.ListCrewsResponse(
