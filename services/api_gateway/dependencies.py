@@ -23,6 +23,11 @@ def context_of(connection: HTTPConnection) -> Context:
     return context
 
 
+async def _context(connection: HTTPConnection) -> Context:
+    # FastAPI would run a plain function in a thread, at every request.
+    return context_of(connection)
+
+
 async def current_founder(connection: HTTPConnection) -> FounderView:
     """The founder whose token came along; raises `FounderUnknownError`."""
     founders = context_of(connection).founders
@@ -31,5 +36,5 @@ async def current_founder(connection: HTTPConnection) -> FounderView:
     return founder
 
 
-GatewayContext = Annotated[Context, Depends(context_of)]
+GatewayContext = Annotated[Context, Depends(_context)]
 CurrentFounder = Annotated[FounderView, Depends(current_founder)]

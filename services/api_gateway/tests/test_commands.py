@@ -2,11 +2,20 @@
 
 import asyncio
 from http import HTTPStatus
+from pathlib import Path
 from uuid import UUID, uuid4
 
 import httpx
 
-from services.api_gateway.tests.gateway import RunningGateway, new_session, problem_of
+from services.api_gateway.store import WhenBusy
+from services.api_gateway.tests.gateway import (
+    RunningGateway,
+    config_for,
+    new_session,
+    open_gateway,
+    problem_of,
+    say,
+)
 from services.api_gateway.wire.commands import CreateSession, SendMessage
 
 
@@ -126,3 +135,43 @@ async def test_a_waiting_run_can_be_cancelled(http: httpx.AsyncClient) -> None:
     assert (await http.post(cancel, json=body)).text == cancelled.text
     told = (await http.get(f"/v1/runs/{runs[1]}")).json()
     assert told["state"] == "cancelled"
+
+
+async def test_a_message_may_interrupt_what_the_session_does(tmp_path: Path) -> None:
+    config = config_for(tmp_path, when_busy=WhenBusy.INTERRUPT)
+    async with (
+        open_gateway(config) as gateway,
+        gateway.http(await gateway.new_token()) as http,
+    ):
+        session = await new_session(http)
+        first = (await say(http, session["session_id"], "one")).json()
+        path = f"/v1/sessions/{session['session_id']}/messages"
+        body = {"request_id": str(uuid4()), "text": "two"}
+        second = (await http.post(path, json=body)).json()
+        assert await _state(http, first) == "cancelled"
+        third = (await say(http, session["session_id"], "three")).json()
+        assert await _state(http, second) == "cancelled"
+        # Repeating the second interrupts nothing that came after it.
+        assert (await http.post(path, json=body)).json() == second
+        assert await _state(http, third) not in {"cancelled", "failed"}
+
+
+async def test_a_message_may_be_refused_while_the_session_is_busy(
+    tmp_path: Path,
+) -> None:
+    config = config_for(tmp_path, when_busy=WhenBusy.REFUSE)
+    async with (
+        open_gateway(config) as gateway,
+        gateway.http(await gateway.new_token()) as http,
+    ):
+        session = await new_session(http)
+        assert (await say(http, session["session_id"], "one")).is_success
+        refused = await say(http, session["session_id"], "two")
+        assert refused.status_code == HTTPStatus.CONFLICT
+        problem = problem_of(refused)
+        assert (problem["code"], problem["retryable"]) == ("session_busy", True)
+
+
+async def _state(http: httpx.AsyncClient, accepted: dict[str, str]) -> str:
+    state: str = (await http.get(f"/v1/runs/{accepted['run_id']}")).json()["state"]
+    return state

@@ -6,13 +6,16 @@ import signal
 import socket
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from http import HTTPStatus
 from pathlib import Path
 
 import httpx
+from websockets.asyncio.client import connect
+from websockets.typing import Subprotocol
 
 from services.api_gateway.tests.gateway import new_session, say
+from services.api_gateway.wire.frames import SUBPROTOCOL, CloseCode
 
 DRAIN_SECONDS = 10
 
@@ -99,6 +102,46 @@ async def test_a_gateway_told_to_stop_stops_and_loses_nothing(tmp_path: Path) ->
             path = f"/v1/sessions/{session['session_id']}/messages"
             messages = (await http.get(path)).json()["messages"]
             assert [message["text"] for message in messages] == ["still here?"]
+
+
+async def test_sockets_and_live_streams_are_told_to_come_back(tmp_path: Path) -> None:
+    port = _free_port()
+    url = f"http://127.0.0.1:{port}"
+    async with (
+        _process(tmp_path, port) as process,
+        httpx.AsyncClient(base_url=url, trust_env=False, timeout=30) as http,
+        AsyncExitStack() as stack,
+    ):
+        await _until_ready(http)
+        created = (await http.post("/v1/founder", json={"deliver": "body"})).json()
+        headers = {"Authorization": f"Bearer {created['token']}"}
+        sockets = [
+            await stack.enter_async_context(
+                connect(
+                    f"ws://127.0.0.1:{port}/v1/socket",
+                    subprotocols=[Subprotocol(SUBPROTOCOL)],
+                    additional_headers=headers,
+                    proxy=None,
+                )
+            )
+            for _ in range(5)
+        ]
+        for each in sockets:
+            await each.send('{"type": "hello", "streams": []}')
+            assert '"welcome"' in str(await each.recv())
+        path = f"/v1/streams/{created['stream']}/live"
+        live = await stack.enter_async_context(
+            http.stream("GET", path, headers=headers)
+        )
+        assert live.status_code == HTTPStatus.OK
+        process.send_signal(signal.SIGTERM)
+        async with asyncio.timeout(DRAIN_SECONDS):
+            for each in sockets:
+                await each.wait_closed()
+                assert each.close_code == CloseCode.DRAINING
+            assert "draining" in (await live.aread()).decode()
+            await process.wait()
+        assert process.returncode == 0
 
 
 async def test_a_taken_port_is_told(tmp_path: Path) -> None:
