@@ -134,8 +134,8 @@ class SocketClient:
             open_timeout=5,
             proxy=None,
         ) as connection:
-            await connection.send(json.dumps(self._hello()))
             try:
+                await connection.send(json.dumps(self._hello()))
                 async for text in connection:
                     frame = json.loads(text)
                     self._take(connection, frame)

@@ -236,9 +236,10 @@ class Stack:
         gateway_settings: Mapping[str, str] | None = None,
         orchestrator_settings: Mapping[str, str] | None = None,
         tokens_per_second: int | None = None,
+        database_directory: Path | None = None,
     ) -> None:
         self.directory = directory
-        self.database = directory / "venturebots.db"
+        self.database = (database_directory or directory) / "venturebots.db"
         directory.mkdir(parents=True, exist_ok=True)
         configs = directory / "configs"
         write_configs(configs, model_url, tokens_per_second)

@@ -55,7 +55,7 @@ async def _settle(founder: FounderClient) -> _Belongings:
     return _Belongings(founder.founder, session, sent)
 
 
-def _example(schema: Frame, schemas: Frame, ids: dict[str, str], name: str) -> Any:  # noqa: ANN401 - JSON
+def _example(schema: Frame, schemas: Frame, ids: dict[str, str], name: str) -> Any:
     """Make a valid value of a JSON schema, with the victim's ids where they fit."""
     if name in ids:
         return ids[name]
@@ -82,7 +82,7 @@ def _operations(document: Frame) -> list[tuple[str, str, Frame]]:
     ]
 
 
-def _body(operation: Frame, document: Frame, ids: dict[str, str]) -> Any:  # noqa: ANN401 - JSON
+def _body(operation: Frame, document: Frame, ids: dict[str, str]) -> Any:
     content = operation.get("requestBody", {}).get("content", {})
     schema = content.get("application/json", {}).get("schema")
     if schema is None:

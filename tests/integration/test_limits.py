@@ -102,7 +102,7 @@ async def test_text_is_stored_as_trimmed_at_its_full_length(
     founder: FounderClient,
 ) -> None:
     session = await founder.create_session()
-    text = "\N{KEY}" * 7_998 + "\n\t"
+    text = "\N{KEY}" * 7_997 + "\n\t"
     await founder.send(session["session_id"], f"  {text}é")
     [message, *_] = await founder.messages(session["session_id"])
     assert message["text"] == f"{text}é"

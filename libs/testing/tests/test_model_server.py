@@ -94,7 +94,7 @@ async def test_a_client_that_leaves_early_is_noticed(fault: Fault | None) -> Non
         server.faults.append(fault)
         reading = asyncio.create_task(_events(server, _body("Hi")))
         async with asyncio.timeout(10):
-            while not server.requests:  # noqa: ASYNC110 - the list has no event
+            while not server.requests:
                 await asyncio.sleep(0.01)
             reading.cancel()
             await server.requests[0].ended.wait()
