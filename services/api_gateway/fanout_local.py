@@ -31,6 +31,10 @@ class LocalFanout:
         if not listeners:
             del self._listeners[stream]
 
+    def listeners(self, stream: str) -> tuple[Listener, ...]:
+        """Who follows the stream now."""
+        return tuple(self._listeners.get(stream, ()))
+
     def publish(self, events: Sequence[LoggedEvent]) -> None:
         """Hand events to the listeners of their streams, in order."""
         for event in events:
