@@ -9,7 +9,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -249,7 +249,7 @@ asyncio.run(main())
 
 
 @pytest.fixture
-async def survivor(database: Path) -> AsyncIterator[list[tuple[str, int, str]]]:
+async def survivor(database: Path) -> list[tuple[str, int, str]]:
     """What was acknowledged by processes that were killed while they wrote."""
     acknowledged: list[tuple[str, int, str]] = []
     for _ in range(KILLS):
@@ -258,13 +258,12 @@ async def survivor(database: Path) -> AsyncIterator[list[tuple[str, int, str]]]:
             stdout=subprocess.PIPE,
         )
         assert process.stdout is not None
-        for _ in range(30):
-            acknowledged.append(tuple(json.loads(await process.stdout.readline())))
+        lines = [await process.stdout.readline() for _ in range(30)]
         process.send_signal(signal.SIGKILL)
-        rest = (await process.stdout.read()).split(b"\n")[:-1]
-        acknowledged += [tuple(json.loads(line)) for line in rest]
+        lines += (await process.stdout.read()).split(b"\n")[:-1]
+        acknowledged += [tuple(json.loads(line)) for line in lines]
         await process.wait()
-    yield acknowledged
+    return acknowledged
 
 
 async def test_nothing_acknowledged_is_lost_by_kills_while_writing(

@@ -61,7 +61,9 @@ async def test_nothing_is_taken_after_a_gap(bench: Bench) -> None:
 async def test_a_stream_in_progress_is_seen_so_far(bench: Bench) -> None:
     await bench.send("hello")
     work = await bench.dispatch()
-    await bench.play(work.run_id, started(), step("s1", "coach"), *opened("m", "a ", "b"))
+    await bench.play(
+        work.run_id, started(), step("s1", "coach"), *opened("m", "a ", "b")
+    )
     snapshot = await bench.store.snapshot(bench.session.stream)
     assert isinstance(snapshot.data, SessionSnapshot)
     message = snapshot.data.messages[-1]

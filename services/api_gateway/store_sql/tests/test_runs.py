@@ -77,9 +77,7 @@ async def test_a_waiting_run_is_cancelled_at_once(bench: Bench) -> None:
     await bench.send("one")
     second = await bench.send("two")
     third = await bench.send("three")
-    decision = await bench.store.cancel_run(
-        bench.key("run.cancel", "c"), second.run_id
-    )
+    decision = await bench.store.cancel_run(bench.key("run.cancel", "c"), second.run_id)
     assert decision.active is None
     assert decision.accepted.state is RunState.CANCELLED
     log = await bench.log()

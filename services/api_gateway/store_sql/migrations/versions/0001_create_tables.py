@@ -169,12 +169,12 @@ def _create_runs() -> None:
         sa.Column("ended_at", sa.Text(), nullable=True),
         sa.Column("is_compacted", sa.Boolean(), nullable=False),
         sa.ForeignKeyConstraint(
-            ["founder_id"],
-            ["founders.founder_id"],
-        ),
-        sa.ForeignKeyConstraint(
             ["session_id"],
             ["sessions.session_id"],
+        ),
+        sa.ForeignKeyConstraint(
+            ["founder_id"],
+            ["founders.founder_id"],
         ),
         sa.PrimaryKeyConstraint("run_id"),
         sqlite_with_rowid=False,
@@ -245,16 +245,16 @@ def _create_messages() -> None:
         sa.Column("created_at", sa.Text(), nullable=False),
         sa.Column("finished_at", sa.Text(), nullable=True),
         sa.ForeignKeyConstraint(
+            ["session_id"],
+            ["sessions.session_id"],
+        ),
+        sa.ForeignKeyConstraint(
             ["founder_id"],
             ["founders.founder_id"],
         ),
         sa.ForeignKeyConstraint(
             ["run_id"],
             ["runs.run_id"],
-        ),
-        sa.ForeignKeyConstraint(
-            ["session_id"],
-            ["sessions.session_id"],
         ),
         sa.PrimaryKeyConstraint("message_id"),
     )
@@ -278,12 +278,12 @@ def _create_run_steps() -> None:
         sa.Column("duration_ms", sa.Integer(), nullable=True),
         sa.Column("output", sa.Text(), nullable=True),
         sa.ForeignKeyConstraint(
-            ["founder_id"],
-            ["founders.founder_id"],
-        ),
-        sa.ForeignKeyConstraint(
             ["run_id"],
             ["runs.run_id"],
+        ),
+        sa.ForeignKeyConstraint(
+            ["founder_id"],
+            ["founders.founder_id"],
         ),
         sa.PrimaryKeyConstraint("run_id", "step_id"),
     )
