@@ -44,6 +44,7 @@ def started(
         "VB_GATEWAY_DATABASE_PATH": str(directory / "venturebots.db"),
         "VB_ORCHESTRATOR_DEFAULT_MODEL": "simulated",
     }
+    is_ready = threading.Event()
     process = subprocess.Popen(
         ["bash", "-euc", block.body],  # noqa: S607 - the reader's shell
         cwd=_ROOT,
@@ -54,12 +55,17 @@ def started(
         text=True,
         start_new_session=True,
     )
+    said: list[str] = []
+    listener = threading.Thread(target=_listen, args=(process, said, is_ready))
+    listener.start()
     try:
-        _wait_for_line("ready: open", process)
+        assert is_ready.wait(_READY_SECONDS), "".join(said)
+        assert process.poll() is None, "".join(said)
         yield Started(f"127.0.0.1:{port}", environment)
     finally:
         process.terminate()
         process.wait(30)
+        listener.join()
 
 
 @pytest.mark.timeout(_READY_SECONDS + _SCRIPT_SECONDS + 30)
@@ -90,18 +96,14 @@ def test_the_commands_of_a_document_do_what_it_says(
     assert "error" not in done.stderr.lower()
 
 
-def _wait_for_line(text: str, process: subprocess.Popen[str]) -> None:
-    """Return once the process says something; go on listening, for it must talk."""
-    said: list[str] = []
-    is_found = threading.Event()
-
-    def listen() -> None:
-        for line in process.stdout or ():
+def _listen(
+    process: subprocess.Popen[str], said: list[str], is_ready: threading.Event
+) -> None:
+    """Read all that the stack says, until it ends."""
+    assert process.stdout is not None
+    with process.stdout:
+        for line in process.stdout:
             said.append(line)
-            if text in line:
-                is_found.set()
-        is_found.set()
-
-    threading.Thread(target=listen, daemon=True).start()
-    assert is_found.wait(_READY_SECONDS), "".join(said)
-    assert any(text in line for line in said), "".join(said)
+            if "ready: open" in line:
+                is_ready.set()
+    is_ready.set()
