@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import json
+import logging
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -37,6 +38,8 @@ def main(arguments: Sequence[str]) -> int:
     configure_logging(
         service="api-gateway", level=config.log_level, log_format=config.log_format
     )
+    # It tells its plug-ins one by one, at every start.
+    logging.getLogger("alembic.runtime.plugins").setLevel(logging.WARNING)
     try:
         if options.command == "verify":
             return _verify(options.database or config.database_path)

@@ -1,5 +1,6 @@
 """The gateway's settings: `VB_GATEWAY_<FIELD>`, nested with `__`."""
 
+import re
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -24,6 +25,8 @@ from services.api_gateway.store import WhenBusy
 __all__ = ["Config", "LimitSettings", "RetentionSettings"]
 
 Port = Annotated[int, Field(ge=0, le=65_535)]
+
+_ADDRESS = re.compile(r"unix:.+|[^\s:]+:\d{1,5}|\[[0-9a-fA-F:]+\]:\d{1,5}")
 
 
 def _split(value: object) -> object:
@@ -92,7 +95,8 @@ class Config(ServiceSettings):
     limits: LimitSettings = LimitSettings()
     retention: RetentionSettings = RetentionSettings()
 
-    drain_seconds: Annotated[float, Field(ge=0, le=8)] = 2
+    drain_seconds: Annotated[float, Field(ge=0, le=5)] = 2
+    """Over which the closing of sockets is spread; the process has 10 s in all."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: LogFormat = LogFormat.TEXT
 
@@ -106,6 +110,18 @@ class Config(ServiceSettings):
             message = "VB_GATEWAY_EXTERNAL_URL must look like https://coach.example.org"
             raise ValueError(message)
         return value.rstrip("/")
+
+    @field_validator("orchestrator_addresses")
+    @classmethod
+    def _have_ports(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for address in value:
+            if not _ADDRESS.fullmatch(address):
+                message = (
+                    f"VB_GATEWAY_ORCHESTRATOR_ADDRESSES: {address!r} is not "
+                    "host:port or unix:path"
+                )
+                raise ValueError(message)
+        return value
 
     @model_validator(mode="after")
     def _origins_have_no_path(self) -> Self:

@@ -8,6 +8,7 @@ from typing import Final
 from uuid import UUID, uuid4
 
 import structlog
+from prometheus_client import Histogram
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection
@@ -28,6 +29,11 @@ MAX_BODY_BYTES: Final = 128 * 1024
 
 _logger = structlog.get_logger(__name__)
 
+_DURATION: Final = Histogram(
+    "venturebots_gateway_request_seconds",
+    "HTTP requests by operation and class of status.",
+    ["operation", "status"],
+)
 _TOO_LARGE: Final = "a body has at most 128 kB"
 _SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _SAFE_HEADERS: Final = {
@@ -67,7 +73,7 @@ class EdgeMiddleware:
                     raise  # half an answer can only be broken off
                 await internal_problem(scope)(scope, receive, exchange.send)
             finally:
-                _log(scope, exchange.status, time.perf_counter() - started)
+                _note(scope, exchange.status, time.perf_counter() - started)
 
 
 class _Exchange:
@@ -166,7 +172,12 @@ def _request_id(headers: Headers) -> str:
     return str(UUID(given)) if _REQUEST_ID.fullmatch(given) else str(uuid4())
 
 
-def _log(scope: Scope, status: int | None, seconds: float) -> None:
+def _note(scope: Scope, status: int | None, seconds: float) -> None:
+    route = scope.get("route")
+    _DURATION.labels(
+        operation=getattr(route, "name", None) or "page",
+        status=f"{(status or 0) // 100}xx",
+    ).observe(seconds)
     is_quiet = (
         scope["method"] in _SAFE_METHODS
         and status is not None

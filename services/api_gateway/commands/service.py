@@ -32,7 +32,7 @@ from services.api_gateway.wire.commands import (
     UpdateSession,
     UpdateSessionBody,
 )
-from services.api_gateway.wire.frames import AckFrame
+from services.api_gateway.wire.frames import AckFrame, SessionSnapshot
 from services.api_gateway.wire.views import Accepted, RunAccepted
 
 __all__ = ["CommandService", "RunControl"]
@@ -201,7 +201,7 @@ class CommandService:
     async def _interrupt(self, founder_id: str, session_id: str, run_id: str) -> None:
         """Stop whatever the session was doing before the new run."""
         snapshot = await self._store.snapshot(f"session:{session_id}")
-        runs = getattr(snapshot.data, "runs", [])
+        runs = snapshot.data.runs if isinstance(snapshot.data, SessionSnapshot) else []
         earlier = [run.run_id for run in runs if not run.state.is_final]
         if run_id not in earlier:
             return

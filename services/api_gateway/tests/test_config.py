@@ -58,6 +58,7 @@ def test_lists_and_groups_are_read_from_variables(
     [
         ("VB_GATEWAY_PROT", "8000"),
         ("VB_GATEWAY_LIMITS__MESSAGES", "3"),
+        ("VB_GATEWAY_ORCHESTRATOR_ADDRESSES", "one:1,two"),
         ("VB_GATEWAY_EXTERNAL_URL", "coach.example"),
         ("VB_GATEWAY_ALLOWED_ORIGINS", "https://coach.example/page"),
     ],

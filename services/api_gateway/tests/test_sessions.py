@@ -6,7 +6,13 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from services.api_gateway.tests.gateway import new_session, problem_of, say
+from services.api_gateway.store import RunProposal
+from services.api_gateway.tests.gateway import (
+    RunningGateway,
+    new_session,
+    problem_of,
+    say,
+)
 
 
 async def _titles(http: httpx.AsyncClient, **params: str | int | bool) -> list[str]:
@@ -147,6 +153,43 @@ async def test_the_log_is_read_from_a_cursor(http: httpx.AsyncClient) -> None:
     for params in ({"after_seq": -1}, {"after_seq": 2**63}, {"limit": 0}):
         refused = await http.get(path, params=params)
         assert problem_of(refused)["code"] == "invalid"
+
+
+async def test_a_cursor_the_log_no_longer_reaches_is_gone(
+    gateway: RunningGateway, http: httpx.AsyncClient
+) -> None:
+    session = await new_session(http)
+    accepted = (await say(http, session["session_id"], "hello")).json()
+    store = gateway.context.store
+    await store.record_dispatch(accepted["run_id"], "127.0.0.1:1", "instance")
+    reply = str(uuid4())
+    await store.append_run_events(
+        accepted["run_id"],
+        [
+            RunProposal(1, "message.started", {"message_id": reply, "agent": "coach"}),
+            RunProposal(2, "message.delta", {"message_id": reply, "text": "Hi."}),
+            RunProposal(
+                3,
+                "message.finished",
+                {"message_id": reply, "status": "complete", "length": 3},
+            ),
+            RunProposal(4, "run.finished", {}),
+        ],
+    )
+    path = f"/v1/streams/{session['stream']}/events"
+    last_seq = (await http.get(path)).json()["last_seq"]
+    assert await store.compact(older_than_seconds=-60, limit=1_000)
+    gone = await http.get(path, params={"after_seq": 1})
+    assert gone.status_code == HTTPStatus.GONE
+    assert problem_of(gone)["code"] == "cursor_compacted"
+    rest = await http.get(path, params={"after_seq": last_seq})
+    assert rest.json()["events"] == []
+
+    rated = await http.post(
+        f"/v1/messages/{reply}/feedback",
+        json={"request_id": str(uuid4()), "value": "up"},
+    )
+    assert rated.json() == {"message_id": reply, "seq": last_seq + 1}
 
 
 async def test_the_founders_own_message_is_not_rated(http: httpx.AsyncClient) -> None:
