@@ -33,7 +33,10 @@ class RawPeer:
         self.frames: list[WireFrame] = []
 
     @classmethod
-    async def open(cls, gateway: Parts, stream: str, after_seq: int) -> "RawPeer":
+    @asynccontextmanager
+    async def open(
+        cls, gateway: Parts, stream: str, after_seq: int
+    ) -> AsyncIterator["RawPeer"]:
         """Shake hands and say hello, with a small receive buffer."""
         connection = socket.socket()
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8 * 1024)
@@ -57,7 +60,8 @@ class RawPeer:
         }
         protocol.send_text(json.dumps(hello).encode())
         await peer.flush()
-        return peer
+        with connection:
+            yield peer
 
     async def flush(self) -> None:
         """Write what the protocol has to say."""
@@ -93,8 +97,10 @@ async def test_a_slow_reader_is_told_to_resync_and_slows_nobody(
     gateway: Parts,
 ) -> None:
     stream = gateway.log.create()
-    peer = await RawPeer.open(gateway, stream, 0)
-    async with gateway.client({"stream": stream, "after_seq": 0}) as healthy:
+    async with (
+        RawPeer.open(gateway, stream, 0) as peer,
+        gateway.client({"stream": stream, "after_seq": 0}) as healthy,
+    ):
         await healthy.until("live")
         await eventually(lambda: len(gateway.fanout.listeners(stream)) == 2)
 
@@ -120,18 +126,16 @@ async def test_replaying_waits_for_the_reader_a_page_at_a_time(
 ) -> None:
     stream = gateway.log.create()
     gateway.log.append(stream, LONG, count=1_000)
-    peer = await RawPeer.open(gateway, stream, 0)
-    await eventually(lambda: gateway.log.page_reads > 0)
-    await _settle(gateway)
-    assert gateway.log.page_reads < 5
-    # What happens meanwhile is not kept for it either.
-    gateway.log.append(stream, LONG, count=1_000)
-    reading = asyncio.create_task(peer.read_to_the_end())
-    await eventually(lambda: _last_type(peer) == "live")
-    seqs = [json.loads(one.data).get("seq") for one in peer.frames[1:-1]]
-    assert seqs == list(range(1, 2_001))
-    peer.connection.shutdown(socket.SHUT_RDWR)
-    await reading
+    async with RawPeer.open(gateway, stream, 0) as peer:
+        await eventually(lambda: gateway.log.page_reads > 0)
+        await _settle(gateway)
+        assert gateway.log.page_reads < 5
+        # What happens meanwhile is not kept for it either.
+        gateway.log.append(stream, LONG, count=1_000)
+        while _last_type(peer) != "live":
+            await peer.read(65_536)
+        seqs = [json.loads(one.data).get("seq") for one in peer.frames[1:-1]]
+        assert seqs == list(range(1, 2_001))
     await eventually(lambda: gateway.registry.count == 0)
 
 
@@ -139,9 +143,9 @@ async def test_a_reader_that_stops_altogether_is_cut_off(gateway: Parts) -> None
     gateway.configure(outbox=OutboxSettings(heartbeat_seconds=0.1, stall_seconds=0.3))
     stream = gateway.log.create()
     gateway.log.append(stream, LONG, count=1_000)
-    await RawPeer.open(gateway, stream, 0)
-    await eventually(lambda: gateway.registry.count == 1)
-    await eventually(lambda: gateway.registry.count == 0)
+    async with RawPeer.open(gateway, stream, 0):
+        await eventually(lambda: gateway.registry.count == 1)
+        await eventually(lambda: gateway.registry.count == 0)
     assert gateway.slots.taken == 0
     assert gateway.fanout.listeners(stream) == ()
 
@@ -160,9 +164,9 @@ async def test_a_peer_that_answers_no_ping_is_dropped(events: int) -> None:
     async with _impatient() as gateway:
         stream = gateway.log.create()
         gateway.log.append(stream, LONG, count=events)
-        await RawPeer.open(gateway, stream, 0)
-        await eventually(lambda: gateway.registry.count == 1)
-        await eventually(lambda: gateway.registry.count == 0)
+        async with RawPeer.open(gateway, stream, 0):
+            await eventually(lambda: gateway.registry.count == 1)
+            await eventually(lambda: gateway.registry.count == 0)
 
 
 async def test_a_peer_whose_library_answers_pings_lives_without_a_word() -> None:
@@ -181,8 +185,7 @@ async def test_pings_nobody_reads_the_answers_of_do_not_pile_up(
     gateway: Parts,
 ) -> None:
     stream = gateway.log.create()
-    peer = await RawPeer.open(gateway, stream, 0)
-    async with asyncio.timeout(20):
+    async with RawPeer.open(gateway, stream, 0) as peer, asyncio.timeout(20):
         closed = False
         while not closed:
             for _ in range(200):
