@@ -106,6 +106,7 @@ export const en = {
     sending: "Sending…",
     waitingForConnection: "Will be sent when the connection returns",
     notSent: "Not sent",
+    noReply: (reason: string) => `No reply: ${reason}`,
     retry: "Retry",
     discard: "Put back into the message box",
     queued: (position: number) =>

@@ -23,11 +23,16 @@ export const ActivityRow = memo(function ActivityRow({ runId }: { runId: string 
       )}
       <div className={styles["body"]}>
         <Headline run={run} isWriting={isWriting} />
-        <Steps run={run} />
+        {(!isWriting || isManifold(run)) && <Steps run={run} />}
       </div>
     </div>
   );
 });
+
+/** One step that writes says no more than the text itself. */
+function isManifold(run: Run): boolean {
+  return run.steps.length > 1 || run.tools.length > 0;
+}
 
 function isReplyOf(state: SessionState, runId: string): boolean {
   for (const message of state.messages.values()) {

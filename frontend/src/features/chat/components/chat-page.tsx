@@ -31,7 +31,7 @@ export function ChatPage({ sessionId, leading, trailing }: ChatPageProps): React
   const chat = useMemo(() => new Chat(sessionId, client), [sessionId, client]);
   return (
     <ChatContext value={chat}>
-      <section className={styles["page"]} aria-label={en.chat.timeline}>
+      <div className={styles["page"]}>
         <header className={styles["head"]}>
           {leading}
           <Title />
@@ -39,7 +39,7 @@ export function ChatPage({ sessionId, leading, trailing }: ChatPageProps): React
           {trailing}
         </header>
         <Body />
-      </section>
+      </div>
     </ChatContext>
   );
 }

@@ -4,13 +4,13 @@ import { memo, type ReactNode } from "react";
 import { en } from "@/shared/i18n/en";
 import { useClient } from "@/shared/client";
 import { useStore } from "@/shared/store";
-import { queuePositionOf, type SessionState } from "@/shared/streams/session-state";
+import { lastRunOf, queuePositionOf, type SessionState } from "@/shared/streams/session-state";
 import { clockTime } from "@/shared/time";
 import { Button } from "@/shared/ui/button";
 import { Icon } from "@/shared/ui/icon";
 
 import { adviceFor } from "../model/advice";
-import { useChat, useMessage, useSession } from "../model/chat";
+import { useChat, useMessage, useRun, useSession } from "../model/chat";
 import type { OutgoingMessage } from "../model/outbox";
 import styles from "./founder-row.module.css";
 
@@ -45,6 +45,7 @@ export const FounderRow = memo(function FounderRow({
       </div>
       {outgoing && <Delivery outgoing={outgoing} />}
       {messageId && <QueuePlace messageId={messageId} />}
+      {stored?.run_id && <NoReply runId={stored.run_id} />}
     </article>
   );
 });
@@ -86,6 +87,27 @@ function Delivery({ outgoing }: { outgoing: OutgoingMessage }): ReactNode {
       {isConnected ? en.message.sending : en.message.waitingForConnection}
     </p>
   );
+}
+
+/** Why an earlier message has no reply; the last one has a card of its own. */
+function NoReply({ runId }: { runId: string }): ReactNode {
+  const run = useRun(runId);
+  const isLast = useSession((state: SessionState) => lastRunOf(state)?.run_id === runId);
+  const hasReply = useSession((state: SessionState) => hasReplyOf(state, runId));
+  if (!run?.error || isLast || hasReply) return null;
+  const { code, detail, retryable: isRetryable } = run.error;
+  return (
+    <p className={styles["note"]}>
+      {en.message.noReply(adviceFor({ code, detail, isRetryable }).title)}
+    </p>
+  );
+}
+
+function hasReplyOf(state: SessionState, runId: string): boolean {
+  for (const message of state.messages.values()) {
+    if (message.run_id === runId && message.role === "coach") return true;
+  }
+  return false;
 }
 
 function QueuePlace({ messageId }: { messageId: string }): ReactNode {
