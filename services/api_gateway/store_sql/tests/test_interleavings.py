@@ -22,7 +22,6 @@ from hypothesis.stateful import (
 
 from libs.errors import VentureBotsError
 from services.api_gateway.store import (
-    ActiveRun,
     CommandKey,
     NewSession,
     RunProposal,
@@ -113,13 +112,15 @@ class Gateway(RuleBasedStateMachine):
 
     @rule(target=sessions, has_opening=st.booleans())
     def create_session(self, has_opening: bool) -> str:  # noqa: FBT001 - drawn
+        """A session, with an opening or without."""
         made = self.wait(
             self.store.create_session(self.key("c"), NewSession(None, has_opening))
         )
         return made.session.session_id
 
     @rule(target=runs, session=sessions, when_busy=st.sampled_from(WhenBusy))
-    def send(self, session: str, when_busy: WhenBusy) -> Any:  # noqa: ANN401 - none or one
+    def send(self, session: str, when_busy: WhenBusy) -> Any:
+        """A message, when the session takes one."""
         accepted = self.tried(
             self.store.accept_message(self.key("m"), session, "hello", when_busy)
         )
@@ -131,7 +132,8 @@ class Gateway(RuleBasedStateMachine):
         terminal=st.sampled_from(["run.finished", "run.failed", "run.cancelled"]),
         is_dispatched=st.booleans(),
     )
-    def claim(self, pieces: list[str], terminal: str, is_dispatched: bool) -> Any:  # noqa: ANN401, FBT001 - drawn
+    def claim(self, pieces: list[str], terminal: str, is_dispatched: bool) -> Any:  # noqa: FBT001 - drawn
+        """Claim what may run, and perhaps die before it is dispatched."""
         claimed = self.wait(self.store.claim_runnable(self.owner, 2))
         for work in claimed:
             self.scripts.setdefault(work.run_id, script(pieces, terminal))
@@ -149,21 +151,25 @@ class Gateway(RuleBasedStateMachine):
 
     @rule(run=runs)
     def lose(self, run: str) -> None:
+        """The run's process is gone."""
         self.wait(self.store.fail_run(run, LOST))
 
     @rule(run=runs)
     def cancel(self, run: str) -> None:
+        """The founder stops a run."""
         decision = self.tried(self.store.cancel_run(self.key("x"), run))
         if decision is not None and decision.active is not None:
             assert decision.active.is_cancel_requested
 
     @rule(target=runs, run=runs)
-    def retry(self, run: str) -> Any:  # noqa: ANN401 - none or one
+    def retry(self, run: str) -> Any:
+        """The founder tries again."""
         retried = self.tried(self.store.retry_run(self.key("r"), run))
         return multiple() if retried is None else retried.run_id
 
     @rule(session=sessions, value=st.sampled_from(FeedbackValue))
     def rate(self, session: str, value: FeedbackValue) -> None:
+        """The founder rates what can be rated."""
         page = self.tried(
             self.store.messages(self.founder_id, session, before_seq=None, limit=9)
         )
@@ -174,19 +180,23 @@ class Gateway(RuleBasedStateMachine):
 
     @rule(session=consumes(sessions))
     def delete(self, session: str) -> None:
+        """The founder deletes a session."""
         self.tried(self.store.delete_session(self.key("d"), session))
 
     @rule(seconds=st.integers(0, 40))
     def pass_time(self, seconds: int) -> None:
+        """Leases end, sessions become idle and are compacted."""
         self.clock.seconds += seconds
         self.wait(self.store.compact(older_than_seconds=20, limit=10))
 
     @rule()
-    def adopt(self) -> list[ActiveRun]:
-        return self.wait(self.store.adopt_runs(self.owner))
+    def adopt(self) -> None:
+        """Take over what others left."""
+        self.wait(self.store.adopt_runs(self.owner))
 
     @rule(is_clean=st.booleans())
     def restart(self, is_clean: bool) -> None:  # noqa: FBT001 - drawn
+        """The process ends, in order or not, and another one begins."""
         epoch = self.store.epoch
         self.close(is_clean=is_clean)
         self.open()
@@ -204,6 +214,7 @@ class Gateway(RuleBasedStateMachine):
 
     @invariant()
     def every_seq_was_published_once_and_in_order(self) -> None:
+        """Nobody misses an event or sees one twice."""
         if not hasattr(self, "published"):
             return
         seqs: dict[str, list[int]] = defaultdict(list)
@@ -228,9 +239,10 @@ class Gateway(RuleBasedStateMachine):
 
 
 Gateway.TestCase.settings = settings(
-    max_examples=25,
+    max_examples=40,
     stateful_step_count=40,
     deadline=None,
+    database=None,
     suppress_health_check=[HealthCheck.too_slow],
 )
 TestInterleavings = Gateway.TestCase
