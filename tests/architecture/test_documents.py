@@ -56,6 +56,15 @@ def test_a_block_for_ci_is_what_ci_runs(block: Block) -> None:
     assert f"exec {block.body.strip()}" in lines_of(Path(".ci/run"))
 
 
+def test_the_workflow_runs_make_targets_only() -> None:
+    workflow = yaml.safe_load(text_of(Path(".github/workflows/ci.yaml")))
+    steps = [step for job in workflow["jobs"].values() for step in job["steps"]]
+    commands = [step["run"] for step in steps if "run" in step]
+
+    assert commands
+    assert [command for command in commands if not command.startswith("make ")] == []
+
+
 def test_every_make_target_the_documents_name_exists() -> None:
     targets = set(_TARGET.findall(text_of(Path("Makefile"))))
 

@@ -9,6 +9,10 @@ from tests.architecture.sources import lines_of, text_of, written_by_hand
 _FILE_LINES, _FILE_LINES_P95 = 500, 350
 _FUNCTION_LINES, _FUNCTION_LINES_P95 = 60, 40
 _COMPONENT_LINES = 250
+_NESTING = 3
+
+_BLOCKS = (ast.If, ast.For, ast.AsyncFor, ast.While, ast.Try, ast.Match)
+_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 
 def _file_lengths() -> dict[str, int]:
@@ -16,14 +20,29 @@ def _file_lengths() -> dict[str, int]:
     return {str(path): len(lines_of(path)) for path in code}
 
 
-def _functions() -> Iterator[tuple[str, int]]:
+def _functions() -> Iterator[tuple[str, ast.FunctionDef | ast.AsyncFunctionDef]]:
     for path in written_by_hand(".py"):
         if "migrations" in path.parts:
             continue  # lists of columns, written once
         for node in ast.walk(ast.parse(text_of(path), filename=str(path))):
-            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-                end = node.end_lineno or node.lineno
-                yield f"{path}:{node.lineno} {node.name}", end - node.lineno + 1
+            if isinstance(node, _FUNCTIONS):
+                yield f"{path}:{node.lineno} {node.name}", node
+
+
+def _length(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    return (node.end_lineno or node.lineno) - node.lineno + 1
+
+
+def _nesting(node: ast.AST, depth: int = 0) -> int:
+    deepest = depth
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, (*_FUNCTIONS, ast.ClassDef, ast.Lambda)):
+            continue
+        # To the parser, `elif` is an `if` inside `else`.
+        is_elif = isinstance(node, ast.If) and node.orelse == [child]
+        is_deeper = isinstance(child, _BLOCKS) and not is_elif
+        deepest = max(deepest, _nesting(child, depth + is_deeper))
+    return deepest
 
 
 def _p95(lengths: list[int]) -> float:
@@ -44,7 +63,13 @@ def test_no_component_is_long() -> None:
 
 
 def test_no_function_is_long() -> None:
-    lengths = dict(_functions())
+    lengths = {name: _length(node) for name, node in _functions()}
 
     assert {name: n for name, n in lengths.items() if n > _FUNCTION_LINES} == {}
     assert _p95(list(lengths.values())) <= _FUNCTION_LINES_P95
+
+
+def test_no_function_is_deep() -> None:
+    depths = {name: _nesting(node) for name, node in _functions()}
+
+    assert {name: depth for name, depth in depths.items() if depth > _NESTING} == {}
