@@ -17,9 +17,11 @@ from services.api_gateway.app import create_app
 from services.api_gateway.config import Config
 from services.api_gateway.context import Context
 from services.api_gateway.server import GatewayServer, create_server
+from services.api_gateway.store import RunProposal
 
 __all__ = [
     "RunningGateway",
+    "answer_run",
     "config_for",
     "new_session",
     "open_gateway",
@@ -120,6 +122,24 @@ async def say(http: httpx.AsyncClient, session_id: str, text: str) -> httpx.Resp
         content=json.dumps({"request_id": str(uuid4()), "text": text}),
         headers={"Content-Type": "application/json"},
     )
+
+
+async def answer_run(gateway: RunningGateway, run_id: str, text: str) -> str:
+    """Let a run end well as if an orchestrator had answered; the reply's id."""
+    store = gateway.context.store
+    await store.record_dispatch(run_id, NO_ORCHESTRATOR, "instance")
+    reply = str(uuid4())
+    end = {"message_id": reply, "status": "complete", "length": len(text)}
+    await store.append_run_events(
+        run_id,
+        [
+            RunProposal(1, "message.started", {"message_id": reply, "agent": "coach"}),
+            RunProposal(2, "message.delta", {"message_id": reply, "text": text}),
+            RunProposal(3, "message.finished", end),
+            RunProposal(4, "run.finished", {}),
+        ],
+    )
+    return reply
 
 
 async def raw_request(port: int, request: bytes) -> bytes:

@@ -6,9 +6,9 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from services.api_gateway.store import RunProposal
 from services.api_gateway.tests.gateway import (
     RunningGateway,
+    answer_run,
     new_session,
     problem_of,
     say,
@@ -160,25 +160,10 @@ async def test_a_cursor_the_log_no_longer_reaches_is_gone(
 ) -> None:
     session = await new_session(http)
     accepted = (await say(http, session["session_id"], "hello")).json()
-    store = gateway.context.store
-    await store.record_dispatch(accepted["run_id"], "127.0.0.1:1", "instance")
-    reply = str(uuid4())
-    await store.append_run_events(
-        accepted["run_id"],
-        [
-            RunProposal(1, "message.started", {"message_id": reply, "agent": "coach"}),
-            RunProposal(2, "message.delta", {"message_id": reply, "text": "Hi."}),
-            RunProposal(
-                3,
-                "message.finished",
-                {"message_id": reply, "status": "complete", "length": 3},
-            ),
-            RunProposal(4, "run.finished", {}),
-        ],
-    )
+    reply = await answer_run(gateway, accepted["run_id"], "Hi.")
     path = f"/v1/streams/{session['stream']}/events"
     last_seq = (await http.get(path)).json()["last_seq"]
-    assert await store.compact(older_than_seconds=-60, limit=1_000)
+    assert await gateway.context.store.compact(older_than_seconds=-60, limit=1_000)
     gone = await http.get(path, params={"after_seq": 1})
     assert gone.status_code == HTTPStatus.GONE
     assert problem_of(gone)["code"] == "cursor_compacted"
