@@ -49,10 +49,10 @@ function blocks(tokens: readonly Token[]): ReactNode[] {
 }
 
 function Heading({ heading }: { heading: Tokens.Heading }): ReactNode {
-  // The page has its own first two levels.
-  const Level = `h${Math.min(heading.depth + 2, 6)}` as "h3" | "h4" | "h5" | "h6";
+  // Under the page's title and the speaker's name; no level may be left out.
+  const Level = heading.depth <= 2 ? "h3" : "h4";
   return (
-    <Level>
+    <Level className={heading.depth === 1 ? styles["first"] : undefined}>
       <InlineTokens tokens={heading.tokens} />
     </Level>
   );

@@ -43,7 +43,7 @@ const hostile = [
 const ALLOWED_TAGS = new Set(
   (
     "DIV P SPAN STRONG EM DEL CODE PRE BR HR A UL OL LI BLOCKQUOTE TABLE THEAD TBODY TR TH TD " +
-    "H3 H4 H5 H6 INPUT BUTTON svg path"
+    "H3 H4 INPUT BUTTON svg path"
   ).split(" "),
 );
 const ALLOWED_INPUTS = new Set(["checkbox"]);
@@ -83,7 +83,7 @@ describe("Markdown", () => {
       "## Next\n\nAsk **five** people &amp; listen.\n\n3. three\n4. four\n\n- [x] done\n\n" +
         "| a | b |\n|---|--:|\n| 1 | 2 |\n\n`x < y`",
     );
-    expect(container.querySelector("h4")?.textContent).toBe("Next");
+    expect(container.querySelector("h3")?.textContent).toBe("Next");
     expect(container.querySelector("strong")?.textContent).toBe("five");
     expect(container.textContent).toContain("people & listen");
     expect(container.querySelector("ol")?.start).toBe(3);

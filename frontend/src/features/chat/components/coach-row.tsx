@@ -28,6 +28,7 @@ export const CoachRow = memo(function CoachRow({ messageId }: { messageId: strin
         <Mark size={30} />
       </span>
       <div className={styles["body"]}>
+        <h2 className="visually-hidden">{en.product}</h2>
         <div data-testid="message-text" className={styles["text"]}>
           <Markdown text={message.text} isOpen={isStreaming} />
         </div>

@@ -34,7 +34,7 @@ function FailureCard({
         <Icon name="warning" />
       </span>
       <div>
-        <h3>{advice.title}</h3>
+        <h2>{advice.title}</h2>
         <p>{advice.text}</p>
         {error.retryable && (
           <RetryButton

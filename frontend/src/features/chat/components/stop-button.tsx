@@ -22,7 +22,7 @@ export function StopButton(): ReactNode {
       onClick={() => chat.stop(runId)}
     >
       <span className={styles["square"]} aria-hidden="true" />
-      {isStopping ? en.run.stopping : en.run.stop}
+      <span className={styles["word"]}>{isStopping ? en.run.stopping : en.run.stop}</span>
     </button>
   );
 }

@@ -41,10 +41,11 @@ export function Timeline(): ReactNode {
     paddingEnd: 28,
   });
 
-  const isEmpty = rows.length === 0;
+  // A row at the end may also give way to another: who was there stays there.
+  const isAtEnd = useRef(true);
   useLayoutEffect(() => {
-    if (!isEmpty) virtualizer.scrollToEnd();
-  }, [isEmpty, virtualizer]);
+    if (isAtEnd.current && rows.length > 0) virtualizer.scrollToEnd();
+  }, [rows, virtualizer]);
 
   // Who sends wants to see what they sent.
   const sentCount = useStore(chat.outbox, countMessages);
@@ -59,6 +60,7 @@ export function Timeline(): ReactNode {
     if (element === null) return;
     const below = element.scrollHeight - element.scrollTop - element.clientHeight;
     setIsAway(below > AWAY_PX);
+    isAtEnd.current = below <= AT_END_PX;
     if (element.scrollTop < LOAD_OLDER_PX && chat.history.get() === "idle") {
       void chat.loadOlder();
     }
@@ -78,6 +80,10 @@ export function Timeline(): ReactNode {
         tabIndex={0}
         data-testid="timeline"
         onScroll={look}
+        onWheel={(event) => {
+          // Who turns the wheel upwards is leaving, before the scroll tells.
+          if (event.deltaY < 0) isAtEnd.current = false;
+        }}
       >
         <div className={styles["sizer"]} style={{ height: virtualizer.getTotalSize() }}>
           {virtualizer.getVirtualItems().map((item) => {

@@ -1,5 +1,6 @@
 /** One session of the list, with what can be done to it. */
-import { memo, type MouseEvent, type ReactNode, useState } from "react";
+import { memo, type MouseEvent, type ReactNode, useRef, useState } from "react";
+import { flushSync } from "react-dom";
 
 import type { SessionView } from "@/shared/api/wire";
 import { en } from "@/shared/i18n/en";
@@ -23,6 +24,7 @@ export const SessionItem = memo(function SessionItem(props: SessionItemProps) {
   const send = useSessionCommand();
   const [isRenaming, setIsRenaming] = useState(false);
   const [isDeleting, setIsDeleting] = useState(false);
+  const link = useRef<HTMLAnchorElement>(null);
   const title = session.title || en.sessions.untitled;
   const target = { session_id: session.session_id };
 
@@ -40,7 +42,10 @@ export const SessionItem = memo(function SessionItem(props: SessionItemProps) {
         <TitleInput
           title={session.title}
           onSave={(renamed) => update({ title: renamed })}
-          onClose={() => setIsRenaming(false)}
+          onClose={(isByKeyboard) => {
+            flushSync(() => setIsRenaming(false));
+            if (isByKeyboard) link.current?.focus();
+          }}
         />
       </li>
     );
@@ -48,6 +53,7 @@ export const SessionItem = memo(function SessionItem(props: SessionItemProps) {
   return (
     <li className={styles["item"]} data-session-id={session.session_id}>
       <a
+        ref={link}
         href={sessionPath(session.session_id)}
         aria-current={isCurrent ? "page" : undefined}
         onClick={(event) => {
@@ -98,16 +104,20 @@ function followInPage(event: MouseEvent<HTMLAnchorElement>): boolean {
 interface TitleInputProps {
   title: string;
   onSave: (title: string) => void;
-  onClose: () => void;
+  onClose: (isByKeyboard: boolean) => void;
 }
 
 /** Enter and leaving save, Escape does not. */
 function TitleInput({ title, onSave, onClose }: TitleInputProps): ReactNode {
   const [value, setValue] = useState(title);
-  const save = () => {
+  const isClosed = useRef(false);
+  const close = (isSaved: boolean, isByKeyboard: boolean) => {
+    // Going away takes the focus along, which is leaving once more.
+    if (isClosed.current) return;
+    isClosed.current = true;
     const renamed = value.trim();
-    if (renamed !== "" && renamed !== title) onSave(renamed);
-    onClose();
+    if (isSaved && renamed !== "" && renamed !== title) onSave(renamed);
+    onClose(isByKeyboard);
   };
   return (
     <input
@@ -119,13 +129,13 @@ function TitleInput({ title, onSave, onClose }: TitleInputProps): ReactNode {
       autoFocus
       onFocus={(event) => event.target.select()}
       onChange={(event) => setValue(event.target.value)}
-      onBlur={save}
+      onBlur={() => close(true, false)}
       onKeyDown={(event) => {
         if (event.nativeEvent.isComposing) return;
-        if (event.key === "Enter") save();
+        if (event.key === "Enter") close(true, true);
         if (event.key === "Escape") {
           event.stopPropagation();
-          onClose();
+          close(false, true);
         }
       }}
     />
