@@ -162,6 +162,15 @@ def _check_environment() -> None:
             raise IncompatibleCrewAIError(f"crewai needs {name}={value}")
 
 
+def _undeprecate() -> None:
+    """Let CrewAI read its own deprecated fields without a warning each time."""
+    for model in (Agent, Task, Crew):
+        for name, field in model.model_fields.items():
+            owners = [owner for owner in model.__mro__ if name in vars(owner)]
+            if field.deprecated and owners:
+                delattr(owners[0], name)
+
+
 _installed: ExitStack | None = None
 
 
@@ -176,6 +185,7 @@ def install() -> None:
     if _installed is not None:
         return
     _check()
+    _undeprecate()
     lock_store.set_lock_backend(_no_lock)
     file_store._run_sync = _run_inline  # noqa: SLF001 - see the module's docstring
     Crew.__private_attributes__[

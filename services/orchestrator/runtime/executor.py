@@ -11,7 +11,7 @@ import json
 from collections.abc import Coroutine
 from typing import Any, override
 
-from pydantic import PrivateAttr
+from pydantic import BaseModel, PrivateAttr
 
 from services.orchestrator.engine import EndStatus
 from services.orchestrator.errors import (
@@ -45,6 +45,14 @@ class AsyncExecutor(AgentExecutor):
     """Runs one agent on one task, natively asynchronous."""
 
     _results: dict[str, str] = PrivateAttr(default_factory=dict)
+
+    @override
+    def __setattr__(self, name: str, value: object) -> None:
+        """Set an attribute, without the deprecated look-up of the stock class."""
+        if name in type(self).model_fields or name in self.__private_attributes__:
+            BaseModel.__setattr__(self, name, value)
+        else:
+            object.__setattr__(self, name, value)
 
     @override
     def _create_initial_state(self) -> AgentExecutorState:

@@ -89,7 +89,7 @@ def speak(talk: Talk, rng: random.Random) -> Turn:
         *_looked_up(talk),
         f"{rng.choice(move.promising)} {rng.choice(move.risks)}",
         " ".join(filter(None, (_lesson(move, talk, rng), rng.choice(move.steps)))),
-        f"**{rng.choice(move.questions)}**",
+        f"**{_question(move, talk, rng)}**",
     ]
     replies = list(move.replies)
     rng.shuffle(replies)
@@ -109,14 +109,15 @@ def _next_move(talk: Talk) -> Move:
     message = talk.message or ""
     if is_farewell(message):
         return CLOSING
-    if is_vague(message) and "?" not in message:
+    asked = " ".join(talk.coach)
+    was_challenged = any(question in asked for question in VAGUE.questions)
+    if is_vague(message) and "?" not in message and not was_challenged:
         return VAGUE
     told = set(words_of(" ".join((*talk.earlier, message))))
     turn = len(talk.earlier)
     if turn >= len(MOVES):
         later = MOVES[_EARLY_MOVES_LEFT_OUT_LATER:]
         return later[turn % len(later)]
-    asked = " ".join(talk.coach)
     left = [
         move
         for move in MOVES
@@ -147,6 +148,13 @@ def _acknowledge(talk: Talk, rng: random.Random) -> str:
         if earlier and earlier != heard:
             line = f"{line} {rng.choice(_RECALLED).format(earlier=earlier)}"
     return greeting + line
+
+
+def _question(move: Move, talk: Talk, rng: random.Random) -> str:
+    """The move's question, in words the coach has not used yet."""
+    said = " ".join(talk.coach)
+    fresh = [question for question in move.questions if question not in said]
+    return rng.choice(fresh or list(move.questions))
 
 
 def _remembered(talk: Talk) -> list[str]:

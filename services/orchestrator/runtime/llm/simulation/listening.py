@@ -24,7 +24,6 @@ _OWN_NAME = re.compile(r"(?i)\bmy name\b")
 _MEMORY = re.compile(r"(?i)\b(do you remember|remind me|what did i (say|tell))\b")
 _MAX_QUOTED_WORDS = 10
 _MAX_QUOTED_CHARACTERS = 80
-_FEW_WORDS = 4
 _SHORT_MESSAGE_WORDS = 12
 
 _FILLERS = frozenset(
@@ -75,9 +74,8 @@ def find_name(texts: list[str]) -> str | None:
 def is_vague(text: str) -> bool:
     """Whether there is hardly anything in it to go on."""
     content = _content(text)
-    return not content - _VAGUE_WORDS or (
-        len(content) < _FEW_WORDS and bool(content & _VAGUE_WORDS)
-    )
+    concrete = content - _VAGUE_WORDS
+    return not concrete or (len(concrete) == 1 and concrete != content)
 
 
 def is_farewell(text: str) -> bool:
