@@ -24,6 +24,7 @@ router = APIRouter(prefix="/v1/streams", tags=["streams"])
     responses={200: {"content": {"text/event-stream": {}}}},
 )
 async def follow_stream(
+    *,
     request: Request,
     services: Annotated[LiveServices, Depends(live_services)],
     stream: Annotated[str, Path(max_length=64)],

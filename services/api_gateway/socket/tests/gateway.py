@@ -3,8 +3,8 @@
 import asyncio
 import json
 import socket
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Any, Self
 from uuid import uuid4
@@ -21,6 +21,7 @@ from services.api_gateway.socket.registry import SocketRegistry
 from services.api_gateway.socket.services import LiveServices
 from services.api_gateway.socket.settings import SocketSettings
 from services.api_gateway.socket.tests.memory import (
+    BEARER,
     AllPeers,
     CountedSlots,
     MemoryLog,
@@ -65,7 +66,7 @@ class Parts:
         )
         return cls(log, fanout, commands, registry, slots, services)
 
-    def configure(self, **changes: Any) -> None:  # noqa: ANN401  # dataclass fields
+    def configure(self, **changes: Any) -> None:
         """Change the socket settings of connections to come."""
         settings = replace(self.services.settings, **changes)
         self.services = replace(self.services, settings=settings)
@@ -76,7 +77,7 @@ class Parts:
         return self.services.settings
 
     @asynccontextmanager
-    async def client(self, *streams: Frame, **hello: Any) -> AsyncIterator["Client"]:  # noqa: ANN401  # fields of the frame
+    async def client(self, *streams: Frame, **hello: Any) -> AsyncIterator["Client"]:
         """A client that said hello and was welcomed."""
         async with self.connect() as client:
             await client.send({"type": "hello", "streams": list(streams), **hello})
@@ -86,13 +87,16 @@ class Parts:
 
     @asynccontextmanager
     async def connect(
-        self, *, token: str = "token", **options: Any  # noqa: ANN401, S107  # of `connect`
+        self,
+        *,
+        bearer: str = BEARER,
+        **options: Any,
     ) -> AsyncIterator["Client"]:
         """A client that has said nothing yet."""
         options.setdefault("subprotocols", [Subprotocol("vb.v1")])
         async with connect(
             f"ws://127.0.0.1:{self.port}/v1/socket",
-            additional_headers={"Authorization": f"Bearer {token}"},
+            additional_headers={"Authorization": bearer},
             compression=None,
             ping_interval=None,
             max_queue=None,
@@ -138,15 +142,15 @@ class Client:
 
     async def close_code(self) -> int:
         """Read on until the gateway closes; its code."""
-        try:
+        with suppress(ConnectionClosed):
             while True:
                 await self.receive()
-        except ConnectionClosed as closed:
-            assert closed.rcvd is not None, "closed without a close frame"
-            return closed.rcvd.code
+        code = self.websocket.close_code
+        assert code is not None
+        return code
 
 
-def message(stream: str, text: str = "hi", **changes: Any) -> Frame:  # noqa: ANN401  # fields
+def message(stream: str, text: str = "hi", **changes: Any) -> Frame:
     """A command that says something in a session."""
     return {
         "type": "message.send",
@@ -158,7 +162,7 @@ def message(stream: str, text: str = "hi", **changes: Any) -> Frame:  # noqa: AN
 
 
 @asynccontextmanager
-async def serve(app: ASGIApp, **options: Any) -> AsyncIterator[int]:  # noqa: ANN401  # of uvicorn
+async def serve(app: ASGIApp, **options: Any) -> AsyncIterator[int]:
     """Serve an application on a free port, given back."""
     listener = socket.create_server(("127.0.0.1", 0))
     config = uvicorn.Config(
@@ -182,7 +186,7 @@ async def serve(app: ASGIApp, **options: Any) -> AsyncIterator[int]:  # noqa: AN
         await server.shutdown(sockets=[listener])
 
 
-async def eventually(condition: Any) -> None:  # noqa: ANN401  # any callable
+async def eventually(condition: Callable[[], bool]) -> None:
     """Wait until a condition holds."""
     async with asyncio.timeout(WAIT_SECONDS):
         while not condition():

@@ -19,9 +19,18 @@ from services.api_gateway.wire.commands import Command, SendMessage
 from services.api_gateway.wire.events import MessageDelta, MessageDeltaData
 from services.api_gateway.wire.frames import AckFrame, FounderSnapshot
 
-__all__ = ["FOUNDER", "AllPeers", "MemoryLog", "RefusedError", "RecordingCommands", "CountedSlots", "authenticate"]
+__all__ = [
+    "FOUNDER",
+    "AllPeers",
+    "CountedSlots",
+    "MemoryLog",
+    "RecordingCommands",
+    "RefusedError",
+    "authenticate",
+]
 
 FOUNDER = str(uuid4())
+BEARER = "Bearer founder"
 
 
 def delta(stream: str, seq: int, text: str) -> LoggedEvent:
@@ -174,6 +183,6 @@ class RefusedError(VentureBotsError):
 
 async def authenticate(connection: HTTPConnection) -> str:
     """Know whoever sends the right token."""
-    if connection.headers.get("authorization") != "Bearer token":
+    if connection.headers.get("authorization") != BEARER:
         raise FounderUnknownError("no token")
     return FOUNDER

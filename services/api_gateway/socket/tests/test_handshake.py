@@ -39,7 +39,7 @@ async def test_a_page_of_an_allowed_origin_is_let_in(gateway: Parts) -> None:
 
 
 async def test_nobody_without_a_founder_gets_in(gateway: Parts) -> None:
-    async with gateway.connect(token="wrong") as client:  # noqa: S106  # no secret
+    async with gateway.connect(bearer="Bearer nobody") as client:
         assert await client.close_code() == CloseCode.NO_FOUNDER
 
 

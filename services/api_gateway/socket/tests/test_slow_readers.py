@@ -19,6 +19,7 @@ from websockets.uri import parse_uri
 from services.api_gateway.socket.handshake import SocketEndpoint
 from services.api_gateway.socket.settings import OutboxSettings
 from services.api_gateway.socket.tests.gateway import Parts, eventually, serve
+from services.api_gateway.socket.tests.memory import BEARER
 from services.api_gateway.wire.frames import CloseCode
 
 LONG = "x" * 2_000
@@ -40,7 +41,7 @@ class RawPeer:
         """Shake hands and say hello, with a small receive buffer."""
         connection = socket.socket()
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8 * 1024)
-        connection.setblocking(False)  # noqa: FBT003  # the standard library's
+        connection.setblocking(False)
         loop = asyncio.get_running_loop()
         await loop.sock_connect(connection, ("127.0.0.1", gateway.port))
         protocol = ClientProtocol(
@@ -49,7 +50,7 @@ class RawPeer:
         )
         peer = cls(connection, protocol)
         request = protocol.connect()
-        request.headers["Authorization"] = "Bearer token"
+        request.headers["Authorization"] = BEARER
         protocol.send_request(request)
         await peer.flush()
         while protocol.state is not websockets.protocol.State.OPEN:
@@ -134,7 +135,7 @@ async def test_replaying_waits_for_the_reader_a_page_at_a_time(
         gateway.log.append(stream, LONG, count=1_000)
         while _last_type(peer) != "live":
             await peer.read(65_536)
-        seqs = [json.loads(one.data).get("seq") for one in peer.frames[1:-1]]
+        seqs = [json.loads(bytes(one.data)).get("seq") for one in peer.frames[1:-1]]
         assert seqs == list(range(1, 2_001))
     await eventually(lambda: gateway.registry.count == 0)
 
@@ -199,7 +200,7 @@ async def test_pings_nobody_reads_the_answers_of_do_not_pile_up(
 
 
 def _last_type(peer: RawPeer) -> str:
-    return str(json.loads(peer.frames[-1].data)["type"]) if peer.frames else ""
+    return str(json.loads(bytes(peer.frames[-1].data))["type"]) if peer.frames else ""
 
 
 async def _settle(gateway: Parts) -> None:
