@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import sys
 from pathlib import Path
 
 from libs.supervisor.development import run_in_development
@@ -31,8 +32,8 @@ def main() -> None:
         numbers = ", ".join(str(port.number(told)) for port in program.ports)
         write_line("run", f"{program.name} on {numbers}")
     if is_development:
-        asyncio.run(run_in_development(told, folder=folder, say=write_line))
-        return
+        running = run_in_development(told, folder=folder, say=write_line)
+        sys.exit(asyncio.run(running))
     public = GATEWAY.ports[0]
     address = f"http://{public.host(told)}:{public.number(told)}"
     supervisor = Supervisor(
@@ -42,7 +43,7 @@ def main() -> None:
         when_ready=f"ready: open {address}  (Ctrl-C ends it)",
         say=write_line,
     )
-    asyncio.run(supervisor.run())
+    sys.exit(asyncio.run(supervisor.run()))
 
 
 if __name__ == "__main__":

@@ -11,7 +11,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Child", "RestartPolicy"]
+__all__ = ["MISCONFIGURED", "Child", "RestartPolicy"]
+
+MISCONFIGURED = 2
+"""The exit status of a service whose settings are wrong: trying again is no use."""
 
 _CHUNK_BYTES = 65_536
 
@@ -59,14 +62,19 @@ class Child:
         self._stopping = asyncio.Event()
         self._is_restart_wanted = False
 
-    async def keep_running(self) -> None:
-        """Start the command, and again whenever it ends, until `stop`."""
+    async def keep_running(self) -> bool:
+        """Start the command, and again whenever it ends, until `stop`.
+
+        Returns whether it ended for good because its settings are wrong.
+        """
         failures = 0
         while not self._stopping.is_set():
             started = time.monotonic()
             status = await self._run_once()
             if self._stopping.is_set():
-                return
+                break
+            if status == MISCONFIGURED:
+                return True
             if self._is_restart_wanted:
                 self._is_restart_wanted, failures = False, 0
                 continue
@@ -77,6 +85,7 @@ class Child:
             self._say(self.name, f"{_ending(status)}; starting again in {delay:g} s")
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), delay)
+        return False
 
     async def restart(self) -> None:
         """End the command so that it is started anew at once."""

@@ -21,8 +21,8 @@ _SHARED_FOLDERS = ("libs", "services", "protos/gen")
 
 async def run_in_development(
     environment: Mapping[str, str], *, folder: Path, say: Callable[[str, str], None]
-) -> None:
-    """Run the services and Vite until told to stop."""
+) -> int:
+    """Run the services and Vite until told to stop; return the exit status."""
     public = GATEWAY.ports[0]
     gateway = f"http://{public.host(environment)}:{public.number(environment)}"
     page = VITE.number(environment)
@@ -37,7 +37,7 @@ async def run_in_development(
         _restart_on_change(supervisor.children, folder=folder, say=say)
     )
     try:
-        await supervisor.run()
+        return await supervisor.run()
     finally:
         watching.cancel()
 

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from libs.supervisor.child import Child
+from libs.supervisor.child import MISCONFIGURED, Child
 from libs.supervisor.programs import Program
 from libs.supervisor.readiness import wait_until_ready
 
@@ -34,6 +34,7 @@ class Supervisor:
         self._when_ready = when_ready
         self._say = say
         self._stopping = asyncio.Event()
+        self._is_misconfigured = False
         self.children = {
             program.name: Child(
                 program.name,
@@ -45,19 +46,29 @@ class Supervisor:
             for program in programs
         }
 
-    async def run(self) -> None:
-        """Run until SIGINT or SIGTERM, then end every program; twice: at once."""
+    async def run(self) -> int:
+        """Run until SIGINT or SIGTERM, then end every program; twice: at once.
+
+        Returns the exit status: 0, or 2 when a program was misconfigured.
+        """
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self._stop)
         async with asyncio.TaskGroup() as group:
             for child in self.children.values():
-                group.create_task(child.keep_running())
+                group.create_task(self._keep_running(child))
             announcing = group.create_task(self._announce())
             await self._stopping.wait()
             announcing.cancel()
             for child in self.children.values():
                 group.create_task(child.stop())
+        return MISCONFIGURED if self._is_misconfigured else 0
+
+    async def _keep_running(self, child: Child) -> None:
+        if await child.keep_running():
+            self._is_misconfigured = True
+            self._say("run", f"{child.name} cannot start with these settings: stopping")
+            self._stopping.set()
 
     def _stop(self) -> None:
         if self._stopping.is_set():

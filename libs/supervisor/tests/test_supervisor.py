@@ -38,8 +38,9 @@ from libs.supervisor.programs import Port, Program
 from libs.supervisor.supervisor import Supervisor, write_line
 port = Port("PROBE_PORT", 0)
 server = Program("probe", (sys.executable, "-c", {_SERVER!r}), (port,), port)
-asyncio.run(Supervisor([server], environment=os.environ, folder=Path.cwd(),
-                       when_ready="all is up", say=write_line).run())
+supervisor = Supervisor([server], environment=os.environ, folder=Path.cwd(),
+                        when_ready="all is up", say=write_line)
+sys.exit(asyncio.run(supervisor.run()))
 """
 
 
@@ -103,6 +104,22 @@ async def test_a_program_that_is_killed_is_back_under_a_new_pid() -> None:
 
     assert "killed by SIGKILL; starting again" in told
     assert second != first
+
+
+def test_wrong_settings_end_the_whole_and_are_told() -> None:
+    refusing = "raise SystemExit(2); import http.server"
+    told = subprocess.run(
+        [sys.executable, "-c", _SUPERVISED.replace("import http.server", refusing)],
+        cwd=_ROOT,
+        env={**os.environ, "PROBE_PORT": str(_free_port())},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert told.returncode == 2
+    assert "probe cannot start with these settings: stopping" in told.stdout
 
 
 def test_a_taken_port_is_told_with_its_holder_and_the_variable_to_set() -> None:
