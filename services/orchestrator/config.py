@@ -32,6 +32,7 @@ class EventLogs(BaseModel):
     run_bytes: int = Field(default=4 * 1024 * 1024, ge=1024)
     total_bytes: int = Field(default=256 * 1024 * 1024, ge=1024)
     kept_seconds: float = Field(default=600, ge=0)
+    sweep_seconds: float = Field(default=5, gt=0)
 
 
 class Config(ServiceSettings):

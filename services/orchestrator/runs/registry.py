@@ -32,7 +32,6 @@ from services.orchestrator.runs.run import Run, RunRequest
 __all__ = ["RunRegistry", "RunStatus"]
 
 _logger = structlog.get_logger(__name__)
-_SWEEP_SECONDS: Final = 5.0
 _REMEMBERED_IDS: Final = 200_000
 """Ids of runs whose events are gone: they must not execute again."""
 
@@ -225,7 +224,7 @@ class RunRegistry:
     def _sweep_later(self) -> None:
         if self._sweeper is None:
             loop = asyncio.get_running_loop()
-            self._sweeper = loop.call_later(_SWEEP_SECONDS, self._sweep)
+            self._sweeper = loop.call_later(self._event_logs.sweep_seconds, self._sweep)
 
     def _sweep(self) -> None:
         """Forget runs that ended long ago, and the oldest when memory is short."""
