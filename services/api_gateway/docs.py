@@ -62,11 +62,7 @@ async def _document(request: Request) -> dict[str, Any]:
 @router.get("/config.js")
 async def config_js(context: GatewayContext) -> Response:
     """What the page has to know of this installation; no secrets."""
-    settings = {
-        "version": VERSION,
-        "instance": context.founders.cookie_name,
-        "socketPath": "/v1/socket",
-    }
+    settings = {"version": VERSION, "instance": context.founders.cookie_name}
     # `<` could end a script element if somebody inlined this.
     text = json.dumps(settings).replace("<", "\\u003c")
     return Response(

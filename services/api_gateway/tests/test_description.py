@@ -8,11 +8,12 @@ import subprocess
 import sys
 from collections import Counter
 from http import HTTPStatus
+from pathlib import Path
 
 import httpx
 
 from services.api_gateway.app import create_api
-from services.api_gateway.tests.gateway import RunningGateway
+from services.api_gateway.tests.gateway import RunningGateway, config_for, open_gateway
 
 
 def _references(part: object) -> set[str]:
@@ -94,12 +95,20 @@ async def test_the_status_tells_the_store_and_the_orchestrators(
 
 
 async def test_a_gateway_without_an_orchestrator_is_ready_until_it_drains(
-    gateway: RunningGateway, stranger: httpx.AsyncClient
+    tmp_path: Path,
 ) -> None:
-    assert (await stranger.get("/healthz")).text == "ok\n"
-    assert (await stranger.get("/readyz")).text == "ready\n"
-    gateway.context.draining.set()
-    answer = await stranger.get("/readyz")
-    assert answer.status_code == HTTPStatus.SERVICE_UNAVAILABLE
-    assert answer.text == "draining\n"
-    assert (await stranger.get("/healthz")).is_success
+    async with open_gateway(config_for(tmp_path)) as gateway, gateway.http() as http:
+        assert (await http.get("/healthz")).text == "ok\n"
+        assert (await http.get("/readyz")).text == "ready\n"
+        await gateway.server.drain()
+        assert gateway.context.draining.is_set()
+        assert gateway.server.should_exit
+
+
+async def test_a_draining_gateway_is_alive_and_not_ready(tmp_path: Path) -> None:
+    async with open_gateway(config_for(tmp_path)) as gateway, gateway.http() as http:
+        gateway.context.draining.set()
+        answer = await http.get("/readyz")
+        assert answer.status_code == HTTPStatus.SERVICE_UNAVAILABLE
+        assert answer.text == "draining\n"
+        assert (await http.get("/healthz")).is_success

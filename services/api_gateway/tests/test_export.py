@@ -59,7 +59,7 @@ async def test_a_long_session_is_exported_whole_and_in_order(tmp_path: Path) -> 
         gateway.http(await gateway.new_token()) as http,
     ):
         session = await new_session(http, title="Long")
-        texts = [f"message {number}" for number in range(205)]
+        texts = [f"message {number}" for number in range(105)]
         for text in texts:
             accepted = (await say(http, session["session_id"], text)).json()
             await _end(gateway, accepted["run_id"])

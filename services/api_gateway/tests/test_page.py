@@ -7,6 +7,9 @@ from pathlib import Path
 
 import httpx
 import pytest
+import pytest_asyncio
+from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidStatus
 
 from services.api_gateway.page import PAGE_POLICY
 from services.api_gateway.tests.gateway import (
@@ -21,9 +24,12 @@ INDEX = "<!doctype html><title>VentureBots</title>"
 SCRIPT = "export const answer = 42;" * 50
 
 
-@pytest.fixture
-async def gateway(tmp_path: Path) -> AsyncIterator[RunningGateway]:
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def gateway(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> AsyncIterator[RunningGateway]:
     """A gateway with a built page and a secret beside it."""
+    tmp_path = tmp_path_factory.mktemp("gateway")
     assets = tmp_path / "dist" / "assets"
     assets.mkdir(parents=True)
     (tmp_path / "secret.txt").write_text("the secret")
@@ -105,6 +111,12 @@ async def test_nothing_outside_the_page_is_reachable(
     status = answer.partition(b"\r\n")[0]
     assert b"the secret" not in answer
     assert b" 200 " in status or b" 404 " in status, status
+
+
+async def test_a_socket_at_a_page_address_is_refused(gateway: RunningGateway) -> None:
+    with pytest.raises(InvalidStatus) as refusal:
+        await connect(f"ws://127.0.0.1:{gateway.port}/sessions/1", proxy=None)
+    assert refusal.value.response.status_code == HTTPStatus.FORBIDDEN
 
 
 async def test_a_page_that_is_not_built_says_how_to_build_it(tmp_path: Path) -> None:

@@ -242,7 +242,7 @@ async def test_every_answer_carries_the_safe_headers(
     for path in ("/", "/v1/sessions", "/v1/nothing", "/docs", "/config.js", "/healthz"):
         answer = await http.get(path)
         assert answer.headers["x-content-type-options"] == "nosniff"
-        assert answer.headers["referrer-policy"] == "no-referrer"
+        assert answer.headers["referrer-policy"] == "same-origin"
         assert "frame-ancestors 'none'" in answer.headers["content-security-policy"]
         assert "server" not in answer.headers
     answer = await http.get("/v1/sessions")
