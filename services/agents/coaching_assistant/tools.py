@@ -91,7 +91,7 @@ def pain_gaps(arguments: PainGaps) -> str:
     missing = [field for field in PainField if field not in arguments.known]
     if not missing:
         return "Everything needed is known. Next: look for ideas."
-    listed = ", ".join(field.value for field in missing)
+    listed = ", ".join(field.value.replace("_", " ") for field in missing)
     return f"Still unknown: {listed}. Ask next: {_QUESTIONS[missing[0]]}"
 
 

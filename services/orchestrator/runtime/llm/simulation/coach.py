@@ -26,10 +26,11 @@ from services.orchestrator.runtime.llm.simulation.moves import (
     Move,
 )
 
-__all__ = ["Talk", "Turn", "speak", "take_notes"]
+__all__ = ["Talk", "Turn", "next_move", "speak", "take_notes"]
 
 _EARLY_MOVES_LEFT_OUT_LATER = 6
 _TURNS_BEFORE_RECALL = 3
+_MIN_QUOTED_WORDS = 3
 
 _NAMELESS = "You have not told me your name yet."
 _ACKNOWLEDGED = (
@@ -52,6 +53,8 @@ _TAUGHT = (
     "This is called {name}: {lesson}",
     "There is a name for it, {name}: {lesson}",
 )
+_NOTED = ("Good, that is noted.", "All right, then we go on from there.")
+_TAKEN_LEAVE = ("It was good to think with you{name}.", "Thank you for the talk{name}.")
 _RECALLED = (
     "Earlier you said “{earlier}”, and the two belong together.",
     "It goes back to what you told me before: “{earlier}”.",
@@ -82,10 +85,9 @@ def speak(talk: Talk, rng: random.Random) -> Turn:
     if talk.message is None:
         first = ("It is about my work", "It happened at home", "I have no idea yet")
         return Turn(rng.choice(OPENINGS), first)
-    move = _next_move(talk)
+    move = next_move(talk)
     paragraphs = [
         _acknowledge(talk, rng),
-        *_remembered(talk),
         *_looked_up(talk),
         f"{rng.choice(move.promising)} {rng.choice(move.risks)}",
         " ".join(filter(None, (_lesson(move, talk, rng), rng.choice(move.steps)))),
@@ -105,13 +107,15 @@ def take_notes(talk: Talk) -> str:
     return "\n".join(lines) or "The founder has said nothing yet."
 
 
-def _next_move(talk: Talk) -> Move:
+def next_move(talk: Talk) -> Move:
+    """What the coach asks next: the first thing neither asked nor told yet."""
     message = talk.message or ""
     if is_farewell(message):
         return CLOSING
     asked = " ".join(talk.coach)
     was_challenged = any(question in asked for question in VAGUE.questions)
-    if is_vague(message) and "?" not in message and not was_challenged:
+    is_brief = bool(talk.coach[1:]) and len(words_of(message)) < _MIN_QUOTED_WORDS
+    if is_vague(message) and not (is_brief or "?" in message or was_challenged):
         return VAGUE
     told = set(words_of(" ".join((*talk.earlier, message))))
     turn = len(talk.earlier)
@@ -128,26 +132,52 @@ def _next_move(talk: Talk) -> Move:
 
 
 def _acknowledge(talk: Talk, rng: random.Random) -> str:
+    """The first sentence: it takes up what was said, or answers it."""
     message = talk.message or ""
-    heard = quote(message)
-    if "?" in message and not asks_for_name(message) and not asks_for_memory(message):
-        framework = find_framework(message)
-        if framework is None or talk.tool_results:
-            return rng.choice(_PONDERED)
-        return rng.choice(_ANSWERED).format(
-            name=framework.name, lesson=framework.lesson
-        )
     name = find_name([message, *talk.earlier, talk.summary])
-    just_met = name is not None and find_name([*talk.earlier, talk.summary]) is None
-    greeting = f"Good to meet you, {name}. " if just_met else ""
-    line = rng.choice(_ACKNOWLEDGED).format(quote=heard) if heard else "I am with you."
-    if name and not just_met and not rng.randrange(3):
-        return f"{name}, I hear you. {line}"
+    if is_farewell(message):
+        return rng.choice(_TAKEN_LEAVE).format(name=f", {name}" if name else "")
+    if asks_for_name(message) or asks_for_memory(message):
+        return _remember(talk)
+    if "?" in message:
+        return _answer(talk, rng)
+    is_new = name is not None and find_name([*talk.earlier, talk.summary]) is None
+    if is_new:
+        return f"Good to meet you, {name}. {_take_up(talk, rng)}"
+    if name and not rng.randrange(_TURNS_BEFORE_RECALL):
+        return f"I hear you, {name}. {_take_up(talk, rng)}"
+    return _take_up(talk, rng)
+
+
+def _answer(talk: Talk, rng: random.Random) -> str:
+    framework = find_framework(talk.message or "")
+    if framework is None or talk.tool_results:
+        return rng.choice(_PONDERED)
+    return rng.choice(_ANSWERED).format(name=framework.name, lesson=framework.lesson)
+
+
+def _take_up(talk: Talk, rng: random.Random) -> str:
+    heard = quote(talk.message or "")
+    if len(heard.split()) < _MIN_QUOTED_WORDS:
+        return rng.choice(_NOTED)
+    line = rng.choice(_ACKNOWLEDGED).format(quote=heard)
     if talk.earlier and not rng.randrange(_TURNS_BEFORE_RECALL):
         earlier = quote(rng.choice(talk.earlier))
-        if earlier and earlier != heard:
-            line = f"{line} {rng.choice(_RECALLED).format(earlier=earlier)}"
-    return greeting + line
+        if earlier != heard and len(earlier.split()) >= _MIN_QUOTED_WORDS:
+            return f"{line} {rng.choice(_RECALLED).format(earlier=earlier)}"
+    return line
+
+
+def _remember(talk: Talk) -> str:
+    """The answer to a question about the talk itself."""
+    if asks_for_name(talk.message or ""):
+        name = find_name([*talk.earlier, talk.summary])
+        return f"You told me your name is {name}." if name else _NAMELESS
+    if talk.earlier:
+        return f"You began with “{quote(talk.earlier[0])}”."
+    if talk.summary:
+        return f"My notes say: {quote(talk.summary)}."
+    return "We have only just begun, so there is nothing to remember yet."
 
 
 def _question(move: Move, talk: Talk, rng: random.Random) -> str:
@@ -155,19 +185,6 @@ def _question(move: Move, talk: Talk, rng: random.Random) -> str:
     said = " ".join(talk.coach)
     fresh = [question for question in move.questions if question not in said]
     return rng.choice(fresh or list(move.questions))
-
-
-def _remembered(talk: Talk) -> list[str]:
-    """Answers to questions about the talk itself."""
-    message = talk.message or ""
-    if asks_for_name(message):
-        name = find_name([*talk.earlier, talk.summary])
-        return [f"You told me your name is {name}." if name else _NAMELESS]
-    if asks_for_memory(message) and talk.earlier:
-        return [f"You began with “{quote(talk.earlier[0])}”."]
-    if asks_for_memory(message) and talk.summary:
-        return [f"My notes say: {quote(talk.summary)}."]
-    return []
 
 
 def _looked_up(talk: Talk) -> list[str]:

@@ -97,11 +97,8 @@ MOVES: tuple[Move, ...] = (
         known_by=frozenset({"yesterday", "morning", "last", "today", "week"}),
         framework="Key and lock",
         promising=(
-            (
-                "It is a real annoyance of a real person, which is the right place to"
-                " begin."
-            ),
-            "You noticed it yourself, so we have at least one honest witness.",
+            "There is a real annoyance in this, which is the right place to begin.",
+            "You notice what others put up with, and that is where ventures start.",
         ),
         risks=(
             "The risk is that we fall for a solution before we know the problem.",
@@ -152,8 +149,8 @@ MOVES: tuple[Move, ...] = (
         known_by=frozenset({"hours", "hour", "cost", "costs", "minutes", "lost"}),
         framework=None,
         promising=(
-            "That it keeps coming back is promising: habits are worth replacing.",
-            "Repetition is on your side; people remember what repeats.",
+            "Things that keep coming back are worth a look: habits get replaced.",
+            "There is something here that a person could be glad to be rid of.",
         ),
         risks=(
             (
@@ -183,8 +180,8 @@ MOVES: tuple[Move, ...] = (
         ),
         framework="Jobs to be Done",
         promising=(
-            "The cost is real, so somebody has a reason to change something.",
-            "Now we know why it matters and not only that it does.",
+            "There may be a reason in it for somebody to change something.",
+            "You can say why it matters and not only that it does.",
         ),
         risks=(
             "You may be the only one who feels it this strongly.",
@@ -209,8 +206,8 @@ MOVES: tuple[Move, ...] = (
         known_by=frozenset({"spreadsheet", "excel", "app", "whatsapp", "workaround"}),
         framework=None,
         promising=(
-            "A second person turns an anecdote into a pattern.",
-            "You can already picture who it is for, which most founders cannot.",
+            "If others have it too, an anecdote turns into a pattern.",
+            "It is easy to picture whom this is for, and that helps us.",
         ),
         risks=(
             "If nobody does anything about it today, nobody may want to tomorrow.",
@@ -237,8 +234,8 @@ MOVES: tuple[Move, ...] = (
         ),
         framework="Unit economics",
         promising=(
-            "A workaround is a vote: somebody spends effort on it already.",
-            "That people help themselves is the best sign so far.",
+            "Where people help themselves, they have voted with their time.",
+            "You know more about their day than a market report does.",
         ),
         risks=(
             "Using something and paying for it are two different decisions.",
@@ -263,8 +260,8 @@ MOVES: tuple[Move, ...] = (
         known_by=frozenset({"interview", "interviewed", "asked", "talked"}),
         framework="Mom Test",
         promising=(
-            "You now have a pain, a person and a price to compare with.",
             "This is enough to walk up to a stranger with.",
+            "You have something now that another person could contradict.",
         ),
         risks=(
             "All of it is still your view; customers may tell another story.",
@@ -289,8 +286,8 @@ MOVES: tuple[Move, ...] = (
         known_by=frozenset({"idea", "build", "solution", "prototype", "feature"}),
         framework=None,
         promising=(
-            "The lock is visible enough to start cutting keys.",
-            "People who know the pain this well tend to have good first ideas.",
+            "The lock is becoming visible, so we can start to cut keys.",
+            "People who know a pain well tend to have good first ideas.",
         ),
         risks=(
             "The first idea is usually an app, and often it need not be one.",
@@ -315,7 +312,7 @@ MOVES: tuple[Move, ...] = (
         known_by=frozenset({"assumption", "assume", "risk", "risky"}),
         framework="Riskiest assumption test",
         promising=(
-            "That is small and clear, so it can be wrong quickly.",
+            "This is clear enough to be wrong quickly, and that is a strength.",
             "I like that one could explain it in a single sentence.",
         ),
         risks=(
@@ -341,8 +338,8 @@ MOVES: tuple[Move, ...] = (
         known_by=frozenset({"mvp", "weeks", "prototype", "launch"}),
         framework="Lean Startup",
         promising=(
-            "You named the risk yourself, which most people avoid.",
-            "Now we know what a first version has to prove.",
+            "You look at it honestly, which most people avoid.",
+            "It is getting plain what a first version has to prove.",
         ),
         risks=(
             "The danger is to build for three months what three days could tell.",
@@ -370,8 +367,8 @@ MOVES: tuple[Move, ...] = (
         known_by=frozenset({"users", "customers", "waitlist", "channel"}),
         framework=None,
         promising=(
-            "That is small enough to begin tomorrow.",
-            "A first version that can fail in two weeks is a good one.",
+            "A beginning this small can start tomorrow.",
+            "What can fail in two weeks can also teach you in two weeks.",
         ),
         risks=(
             "The best product nobody hears of teaches us nothing.",
@@ -396,8 +393,8 @@ MOVES: tuple[Move, ...] = (
         known_by=frozenset({"metric", "measure", "signups", "retention"}),
         framework="Lean canvas",
         promising=(
-            "You have a pain, a first version and a way to the first people.",
-            "The pieces fit together; now they have to meet reality.",
+            "The pieces begin to fit; now they have to meet reality.",
+            "You are close to something one can simply try.",
         ),
         risks=(
             "Without a line drawn beforehand every result will look like success.",

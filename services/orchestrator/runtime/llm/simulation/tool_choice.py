@@ -4,9 +4,16 @@ import json
 import random
 from typing import Any
 
+from services.agents.coaching_assistant.frameworks import FRAMEWORKS, find_framework
 from services.orchestrator.runtime.llm.base import ToolCall
-from services.orchestrator.runtime.llm.simulation.coach import Talk
-from services.orchestrator.runtime.llm.simulation.listening import quote, words_of
+from services.orchestrator.runtime.llm.simulation.coach import Talk, next_move
+from services.orchestrator.runtime.llm.simulation.listening import (
+    asks_for_name,
+    is_farewell,
+    quote,
+    words_of,
+)
+from services.orchestrator.runtime.llm.simulation.moves import MOVES
 
 __all__ = ["choose_tool_call"]
 
@@ -17,6 +24,15 @@ _WANTED_BY = {
     "interview_questions": {"interview", "interviews", "questions", "ask"},
     "pain_gaps": {"missing", "gaps", "unknown", "forgot"},
 }
+_PAIN_FIELDS = {
+    "last_time": "description",
+    "frequency": "frequency",
+    "severity": "severity",
+    "who_else": "who_else",
+    "workarounds": "workarounds",
+    "willingness_to_pay": "willingness_to_pay",
+}
+_QUESTIONS = {move.name: move.questions for move in MOVES}
 
 
 def choose_tool_call(
@@ -25,23 +41,64 @@ def choose_tool_call(
     """A call when the founder's words ask for one, and now and then otherwise."""
     if talk.message is None or talk.tool_results or not tools:
         return None
+    if is_farewell(talk.message) or asks_for_name(talk.message):
+        return None
     words = set(words_of(talk.message))
     functions = {tool["function"]["name"]: tool["function"] for tool in tools}
     wanted = [name for name in functions if words & _WANTED_BY.get(name, set())]
     if not wanted and rng.randrange(_ONE_IN):
         return None
-    function = functions[(wanted or sorted(functions))[0]]
-    arguments = _arguments(function.get("parameters") or {}, quote(talk.message))
+    name = (wanted or sorted(functions))[0]
+    arguments = _known_arguments(name, talk) or _arguments(functions[name], talk)
     return {
         "id": f"call_{rng.randrange(16**8):08x}",
         "type": "function",
-        "function": {"name": function["name"], "arguments": json.dumps(arguments)},
+        "function": {"name": name, "arguments": json.dumps(arguments)},
     }
 
 
-def _arguments(schema: dict[str, Any], topic: str) -> dict[str, Any]:
-    """Values a tool accepts: the topic for text, the first choice elsewhere."""
+def _known_arguments(name: str, talk: Talk) -> dict[str, Any] | None:
+    """What the coaching assistant's own tools are best asked."""
+    match name:
+        case "explain_framework":
+            return {"topic": _framework_in_need(talk)}
+        case "interview_questions":
+            story = next((text for text in talk.earlier if quote(text)), talk.message)
+            return {
+                "audience": "people who have the same trouble",
+                "problem": quote(story or "") or "this frustration",
+            }
+        case "pain_gaps":
+            asked = " ".join(talk.coach)
+            known = [
+                field
+                for move, field in _PAIN_FIELDS.items()
+                if any(question in asked for question in _QUESTIONS[move])
+            ]
+            return {"known": known}
+        case _:
+            return None
+
+
+def _framework_in_need(talk: Talk) -> str:
+    """What the founder named, else what comes next, else what is new."""
+    named = find_framework(talk.message or "")
+    if named is not None:
+        return named.name
+    said = " ".join(talk.coach)
+    upcoming = next_move(talk).framework
+    if upcoming is not None and upcoming not in said:
+        return upcoming
+    return next(
+        (item for item in FRAMEWORKS if item.name not in said), FRAMEWORKS[0]
+    ).name
+
+
+def _arguments(function: dict[str, Any], talk: Talk) -> dict[str, Any]:
+    """Values any tool accepts: the topic for text, the first choice elsewhere."""
+    schema = function.get("parameters") or {}
     definitions = schema.get("$defs", {})
+    topic = quote(talk.message or "")
     return {
         name: _value(field, topic, definitions)
         for name, field in schema.get("properties", {}).items()
