@@ -40,19 +40,15 @@ def test_the_document_is_whole() -> None:
 
 
 def test_the_document_is_printed_alike_whatever_the_settings() -> None:
-    command = [sys.executable, "-m", "services.api_gateway", "openapi"]
-    printed = [
-        subprocess.run(
-            command,
-            check=True,
-            capture_output=True,
-            text=True,
-            env={"PYTHONHASHSEED": seed, "VB_GATEWAY_PORT": "nonsense"},
-        ).stdout
-        for seed in ("1", "2")
-    ]
-    assert printed[0] == printed[1]
-    assert json.loads(printed[0]) == create_api().openapi()
+    printed = subprocess.run(
+        [sys.executable, "-m", "services.api_gateway", "openapi"],
+        check=True,
+        capture_output=True,
+        text=True,
+        env={"PYTHONHASHSEED": "7", "VB_GATEWAY_PORT": "nonsense"},
+    ).stdout
+    document = json.dumps(create_api().openapi(), indent=2, sort_keys=True)
+    assert printed == f"{document}\n"
 
 
 async def test_the_docs_need_nothing_from_elsewhere(
