@@ -98,6 +98,13 @@ class EventStreamResponse(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the stream until the client leaves or it ends."""
         self._send = send
+        self._outbox = Outbox(
+            write=self._write,
+            heartbeat=_HEARTBEAT,
+            on_overflow=lambda: self._end(EndReason.RESYNC),
+            on_stall=lambda: self._end(None),
+            settings=self._services.settings.outbox,
+        )
         replaying = listening = None
         try:
             await send(
@@ -107,21 +114,14 @@ class EventStreamResponse(Response):
                     "headers": self.raw_headers,
                 }
             )
-            self._outbox = Outbox(
-                write=self._write,
-                heartbeat=_HEARTBEAT,
-                on_overflow=lambda: self._end(EndReason.RESYNC),
-                on_stall=lambda: self._end(None),
-                settings=self._services.settings.outbox,
-            )
             replaying = asyncio.create_task(self._replay())
             listening = asyncio.create_task(self._listen(receive))
             reason = await self._ended
             self._subscription.stop()
             replaying.cancel()
             await self._conclude(reason)
-            self._outbox.close()
         finally:
+            self._outbox.close()
             for task in (replaying, listening):
                 if task is not None:
                     task.cancel()
