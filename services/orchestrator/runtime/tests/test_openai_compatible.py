@@ -68,6 +68,17 @@ async def test_text_streams_piece_by_piece_with_usage() -> None:
     assert "tools" not in request
 
 
+def test_it_works_on_uvloop_as_well() -> None:
+    uvloop = pytest.importorskip("uvloop")
+
+    async def ask_twice() -> list[list[str]]:
+        async with ScriptedModel(_HELLO) as server:
+            return [(await _ask(server))[1] for _ in range(2)]
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        assert runner.run(ask_twice()) == [["Hel", "lo ", "👋"]] * 2
+
+
 async def test_tool_calls_are_joined_from_their_parts() -> None:
     first = call_of("explain_framework", topic="pain")
     arguments = first["function"]["arguments"]
