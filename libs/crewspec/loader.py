@@ -46,6 +46,11 @@ class DocumentSet:
     agents: dict[str, Document[AgentSpec]] = field(default_factory=dict)
     crews: dict[str, Document[CrewSpec]] = field(default_factory=dict)
     diagnostics: list[Diagnostic] = field(default_factory=list)
+    faulty: set[tuple[Kind, str]] = field(default_factory=set)
+
+    def declares(self, kind: Kind, name: str) -> bool:
+        """Tell whether there is such a document, even if its spec is wrong."""
+        return name in self.of_kind(kind) or (kind, name) in self.faulty
 
     def of_kind(self, kind: Kind) -> dict[str, Document[Any]]:
         """Return the documents of one kind."""
@@ -121,6 +126,7 @@ def _load_document(
         )
     except ValidationError as error:
         loaded.diagnostics += _told(error, origin, ("spec",))
+        loaded.faulty.add((envelope.kind, envelope.metadata.name))
         return
     documents = loaded.of_kind(envelope.kind)
     name = envelope.metadata.name

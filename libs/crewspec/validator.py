@@ -12,6 +12,7 @@ from libs.crewspec.documents import (
     DEFAULT_MODEL,
     AgentSpec,
     CrewSpec,
+    Kind,
     ModelProviderSpec,
     TaskSpec,
 )
@@ -116,12 +117,13 @@ def _check_agent(
     document: Document[AgentSpec], documents: DocumentSet
 ) -> Iterator[Diagnostic]:
     spec, origin = document.spec, document.origin
-    if spec.model_ref != DEFAULT_MODEL and spec.model_ref not in documents.models:
+    is_bound = spec.model_ref == DEFAULT_MODEL
+    if not is_bound and not documents.declares(Kind.MODEL_PROVIDER, spec.model_ref):
         message = f"no ModelProvider {spec.model_ref!r}"
         yield origin.diagnose(("spec", "modelRef"), message)
     for index, name in enumerate(spec.tool_refs):
         path = ("spec", "toolRefs", index)
-        if name not in documents.tools:
+        if not documents.declares(Kind.TOOL, name):
             yield origin.diagnose(path, f"no Tool {name!r}")
         if name in spec.tool_refs[:index]:
             yield origin.diagnose(path, f"{name!r} is given twice")
@@ -136,7 +138,7 @@ def _check_crew(
 ) -> Iterator[Diagnostic]:
     spec, origin = document.spec, document.origin
     for index, name in enumerate(spec.guardrail_refs):
-        if name not in documents.policies:
+        if not documents.declares(Kind.GUARDRAIL_POLICY, name):
             message = f"no GuardrailPolicy {name!r}"
             yield origin.diagnose(("spec", "guardrailRefs", index), message)
     names = [task.name for task in spec.tasks]
@@ -148,7 +150,7 @@ def _check_crew(
             *_check_output(task, is_last=is_last),
             *_check_variables(task, spec.triggers),
         ]
-        if task.agent not in documents.agents:
+        if not documents.declares(Kind.AGENT, task.agent):
             problems.append((("agent",), f"no Agent {task.agent!r}"))
         for place, message in problems:
             yield origin.diagnose((*path, *place), message)
