@@ -46,13 +46,20 @@ def configure_logging(
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         add_service,
     ]
+    # Never the local variables of a traceback: they hold tokens and prompts.
     renderers: list[Any] = (
         [
-            structlog.processors.dict_tracebacks,
+            structlog.processors.ExceptionRenderer(
+                structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+            ),
             structlog.processors.JSONRenderer(default=str),
         ]
         if log_format is LogFormat.JSON
-        else [structlog.dev.ConsoleRenderer()]
+        else [
+            structlog.dev.ConsoleRenderer(
+                exception_formatter=structlog.dev.plain_traceback
+            )
+        ]
     )
     handler = logging.StreamHandler(stream or sys.stdout)
     handler.setFormatter(

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 import structlog
 
-from libs.telemetry import configure_logging
+from libs.telemetry import LogFormat, configure_logging
 
 
 @pytest.fixture
@@ -44,3 +44,18 @@ def test_a_traceback_is_part_of_the_line(lines: io.StringIO) -> None:
         structlog.get_logger("a").exception("it failed")
     (line,) = lines.getvalue().splitlines()
     assert json.loads(line)["exception"][0]["exc_type"] == "ValueError"
+
+
+@pytest.mark.parametrize("log_format", list(LogFormat))
+def test_local_variables_stay_out_of_tracebacks(
+    lines: io.StringIO, log_format: LogFormat
+) -> None:
+    """A frame's variables may be a token or a founder's words."""
+    configure_logging(service="sample", stream=lines, log_format=log_format)
+    token = "-".join(["kept", "secret"])
+    try:
+        raise ValueError(len(token))  # noqa: TRY301 - the shortest way to a traceback
+    except ValueError:
+        structlog.get_logger("b").exception("it failed")
+    assert "ValueError" in lines.getvalue()
+    assert token not in lines.getvalue()

@@ -52,7 +52,7 @@ class RunService:
     async def start(self) -> None:
         """Take over what an earlier gateway left, then claim what waits."""
         await self._directory.start()
-        await self._adopt()
+        await self._keep_leases()
         self._loops = [
             asyncio.create_task(self._claim_forever()),
             asyncio.create_task(self._lease_forever()),
@@ -113,11 +113,15 @@ class RunService:
     async def _lease_forever(self) -> None:
         while True:
             await asyncio.sleep(LEASE_SECONDS)
-            try:
-                await self._store.renew_leases(self._owner)
-                await self._adopt()
-            except VentureBotsError as error:
-                _logger.warning("leases not renewed", code=error.code)
+            await self._keep_leases()
+
+    async def _keep_leases(self) -> None:
+        """Renew and adopt; a store that takes no writes just now is asked again."""
+        try:
+            await self._store.renew_leases(self._owner)
+            await self._adopt()
+        except VentureBotsError as error:
+            _logger.warning("leases not renewed", code=error.code)
 
     async def _adopt(self) -> None:
         for active in await self._store.adopt_runs(self._owner):
