@@ -3,7 +3,7 @@
 import logging
 import sys
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO, assert_never
 
 import structlog
 
@@ -32,42 +32,14 @@ def configure_logging(
     Every line has `timestamp`, `level`, `service`, `event` and what was bound
     with `structlog.contextvars`. Call once, first thing in the process.
     """
-
-    def add_service(
-        _logger: "WrappedLogger", _method: str, event: "EventDict"
-    ) -> "EventDict":
-        event["service"] = service
-        return event
-
-    shared: list[Processor] = [
-        structlog.contextvars.merge_contextvars,
-        structlog.stdlib.add_log_level,
-        structlog.stdlib.add_logger_name,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-        add_service,
-    ]
-    # Never the local variables of a traceback: they hold tokens and prompts.
-    renderers: list[Any] = (
-        [
-            structlog.processors.ExceptionRenderer(
-                structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
-            ),
-            structlog.processors.JSONRenderer(default=str),
-        ]
-        if log_format is LogFormat.JSON
-        else [
-            structlog.dev.ConsoleRenderer(
-                exception_formatter=structlog.dev.plain_traceback
-            )
-        ]
-    )
+    shared = _shared_processors(service)
     handler = logging.StreamHandler(stream or sys.stdout)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                *renderers,
+                *_renderers(log_format),
             ],
         )
     )
@@ -84,3 +56,32 @@ def configure_logging(
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
+
+
+def _shared_processors(service: str) -> list["Processor"]:
+    def add_service(
+        _logger: "WrappedLogger", _method: str, event: "EventDict"
+    ) -> "EventDict":
+        event["service"] = service
+        return event
+
+    return [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        add_service,
+    ]
+
+
+def _renderers(log_format: LogFormat) -> list[Any]:
+    match log_format:
+        case LogFormat.JSON:
+            return [
+                structlog.processors.dict_tracebacks,
+                structlog.processors.JSONRenderer(default=str),
+            ]
+        case LogFormat.TEXT:
+            return [structlog.dev.ConsoleRenderer()]
+        case _:
+            assert_never(log_format)
