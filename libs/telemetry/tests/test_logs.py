@@ -3,6 +3,7 @@
 import io
 import json
 import logging
+import secrets
 from collections.abc import Iterator
 
 import pytest
@@ -52,7 +53,7 @@ def test_local_variables_stay_out_of_tracebacks(
 ) -> None:
     """A frame's variables may be a token or a founder's words."""
     configure_logging(service="sample", stream=lines, log_format=log_format)
-    token = "-".join(["kept", "secret"])
+    token = secrets.token_hex(8)
     try:
         raise ValueError(len(token))  # noqa: TRY301 - the shortest way to a traceback
     except ValueError:
