@@ -75,13 +75,20 @@ def _shared_processors(service: str) -> list["Processor"]:
 
 
 def _renderers(log_format: LogFormat) -> list[Any]:
+    # Never the local variables of a traceback: they hold tokens and prompts.
     match log_format:
         case LogFormat.JSON:
             return [
-                structlog.processors.dict_tracebacks,
+                structlog.processors.ExceptionRenderer(
+                    structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+                ),
                 structlog.processors.JSONRenderer(default=str),
             ]
         case LogFormat.TEXT:
-            return [structlog.dev.ConsoleRenderer()]
+            return [
+                structlog.dev.ConsoleRenderer(
+                    exception_formatter=structlog.dev.plain_traceback
+                )
+            ]
         case _:
             assert_never(log_format)
