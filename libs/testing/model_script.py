@@ -22,7 +22,8 @@ _VOCABULARY = (
     "student kitchen garden ledger parcel ticket season budget choice doubt small "
     "early honest narrow urgent costly simple local weekly clear patient"
 )
-_MARKER = re.compile(r"\[(fault|seed|tool|tokens):([^\]\s]+)\]")
+_SUGGESTIONS = ("\n\n[[suggestions]]\n", "Go on\n", "Tell me more\n")
+_MARKER = re.compile(r"\[(fault|seed|suggest|tool|tokens):([^\]\s]+)\]")
 
 
 class Fault(StrEnum):
@@ -74,9 +75,9 @@ def answer_to(body: Mapping[str, Any], tokens: int) -> Answer:
     """Decide the answer to a chat completion request.
 
     The last founder's words may hold `[fault:<name>]`, `[tool:<name>]` (called
-    once, if it is offered), `[seed:<text>]` and `[tokens:<count>]`; the model's
-    name may be `fault-<name>`. The text depends on the seed or, without one, on
-    all messages.
+    once, if it is offered), `[seed:<text>]`, `[tokens:<count>]` and
+    `[suggest:replies]`; the model's name may be `fault-<name>`. The text depends
+    on the seed or, without one, on all messages.
     """
     messages: Sequence[Mapping[str, Any]] = body["messages"]
     last_said = _last_index(messages)
@@ -84,8 +85,10 @@ def answer_to(body: Mapping[str, Any], tokens: int) -> Answer:
     seed = markers.get("seed") or json.dumps(messages, sort_keys=True)
     is_tool_done = any(said["role"] == "tool" for said in messages[last_said:])
     tool_call = None if is_tool_done else _tool_call(body, markers.get("tool"))
+    count = max(2, int(markers.get("tokens", tokens)))
     return Answer(
-        tokens=reply_tokens(seed, max(2, int(markers.get("tokens", tokens)))),
+        tokens=reply_tokens(seed, count)
+        + (_SUGGESTIONS if "suggest" in markers else ()),
         tool_call=tool_call,
         fault=_fault(str(body.get("model", "")), markers.get("fault")),
         prompt_tokens=sum(len(_text(message).split()) for message in messages),

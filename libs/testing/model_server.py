@@ -76,7 +76,7 @@ class RecordedRequest:
             self.ended.set()
 
 
-class _ClientClosedError(Exception):
+class _ClientClosedError(ConnectionError):
     """The client went away before the answer was whole."""
 
 
@@ -166,7 +166,7 @@ class ModelServer:
             else:
                 is_reusable = await reply.send(body)
                 request.end("complete")
-        except (_ClientClosedError, ConnectionError, asyncio.CancelledError):
+        except (ConnectionError, asyncio.CancelledError):
             request.end("client_closed")
             raise
         return is_reusable

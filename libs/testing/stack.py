@@ -237,12 +237,18 @@ class Stack:
         orchestrator_settings: Mapping[str, str] | None = None,
         tokens_per_second: int | None = None,
         database_directory: Path | None = None,
+        model_patience_seconds: int = 2,
     ) -> None:
         self.directory = directory
         self.database = (database_directory or directory) / "venturebots.db"
         directory.mkdir(parents=True, exist_ok=True)
         configs = directory / "configs"
-        write_configs(configs, model_url, tokens_per_second)
+        write_configs(
+            configs,
+            model_url=model_url,
+            tokens_per_second=tokens_per_second,
+            patience_seconds=model_patience_seconds,
+        )
         orchestrator_port = free_port()
         self.orchestrator = Orchestrator(
             name="orchestrator",
