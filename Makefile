@@ -13,7 +13,7 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 LOCKS  := pyproject.toml requirements/uv.txt requirements/dev.txt requirements/node.txt
 
-.PHONY: help bootstrap run dev test lint types unit integration e2e soak frontend \
+.PHONY: help bootstrap run dev test lint types unit integration model e2e soak frontend \
         protos openapi bench fmt lock coverage clean
 
 help: ## List the targets
@@ -45,6 +45,9 @@ unit: $(STAMP) ## Tests beside the code, of the architecture and of contracts
 
 integration: $(STAMP) ## Tests that start the real services
 	@$(STAGES) integration
+
+model: $(STAMP) ## Tests against a real small model, when there is one
+	@$(STAGES) model
 
 e2e: $(STAMP) ## Tests in a real browser
 	@$(STAGES) e2e

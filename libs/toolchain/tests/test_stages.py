@@ -49,13 +49,22 @@ async def test_a_stage_tells_its_programs_what_it_found() -> None:
 
 
 @pytest.mark.parametrize(
-    ("is_skip_failure", "outcome"),
-    [(False, Outcome.SKIPPED), (True, Outcome.FAILED)],
+    ("is_skip_failure", "is_optional", "outcome"),
+    [
+        (False, False, Outcome.SKIPPED),
+        (True, False, Outcome.FAILED),
+        (True, True, Outcome.SKIPPED),
+    ],
 )
 async def test_a_stage_that_cannot_run_is_skipped_aloud_or_fails(
-    outcome: Outcome, *, is_skip_failure: bool
+    outcome: Outcome, *, is_skip_failure: bool, is_optional: bool
 ) -> None:
-    stage = Stage("probe", (), prepare=lambda: Readiness(missing="no browser"))
+    stage = Stage(
+        "probe",
+        (),
+        prepare=lambda: Readiness(missing="no browser"),
+        is_optional=is_optional,
+    )
 
     result = await run_stage(stage, is_skip_failure=is_skip_failure, log=None)
 
