@@ -27,7 +27,7 @@ class Gate:
 def table(cells: list[Cell]) -> str:
     """Lay the cells out, the floor above the product."""
     lines = [
-        "founders system    tok/s  added TTFT ms from send   from ack   CPU ms a message",
+        "founders system    tok/s  added TTFT ms from send  from ack  CPU ms a message",
         "                          p50      p95      p50      p95",
     ]
     for cell in sorted(cells, key=lambda each: (each.founders, each.system)):

@@ -86,9 +86,9 @@ def answer_to(body: Mapping[str, Any], tokens: int) -> Answer:
     is_tool_done = any(said["role"] == "tool" for said in messages[last_said:])
     tool_call = None if is_tool_done else _tool_call(body, markers.get("tool"))
     count = max(2, int(markers.get("tokens", tokens)))
+    suggestions = _SUGGESTIONS if "suggest" in markers else ()
     return Answer(
-        tokens=reply_tokens(seed, count)
-        + (_SUGGESTIONS if "suggest" in markers else ()),
+        tokens=reply_tokens(seed, count) + suggestions,
         tool_call=tool_call,
         fault=_fault(str(body.get("model", "")), markers.get("fault")),
         prompt_tokens=sum(len(_text(message).split()) for message in messages),

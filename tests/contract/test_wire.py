@@ -18,6 +18,7 @@ from services.api_gateway.wire.events import EVENT_TYPES, EventPage
 from services.api_gateway.wire.frames import server_frame_adapter
 
 _SAID = "Hello [tokens:5]"
+_TOOL_AND_SUGGESTIONS = "Why? [tool:any] [suggest:replies]"
 
 
 @pytest.fixture(scope="module")
