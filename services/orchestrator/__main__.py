@@ -9,6 +9,7 @@ import asyncio
 import signal
 import sys
 
+import uvloop
 from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
@@ -41,7 +42,7 @@ def main(arguments: list[str] | None = None) -> int:
         service="orchestrator", level=config.log_level, log_format=config.log_format
     )
     try:
-        asyncio.run(_serve(config))
+        uvloop.run(_serve(config))
     except PortTakenError as error:
         print(error.detail, file=sys.stderr)
         return 1
