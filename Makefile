@@ -65,7 +65,7 @@ openapi: $(STAMP) ## Generate the API's description and the page's types
 	@$(PYTHON_BIN) -m libs.toolchain.openapi
 
 bench: $(STAMP) ## Measure the product against its own floor
-	@exec $(PYTHON_BIN) -m benchmarks
+	@exec $(PYTHON_BIN) -m benchmarks --gate
 
 fmt: $(STAMP) ## Format the code
 	@ruff check --quiet --fix . ; ruff format --quiet .

@@ -118,6 +118,10 @@ AFTERWARDS = (
     Stage(
         "model", (_pytest(_SMALL_MODEL_TESTS),), prepare=_small_model, is_optional=True
     ),
-    Stage("e2e", (_pytest("tests/e2e"),), prepare=_browser),
+    Stage(
+        "e2e",
+        (_python("libs.toolchain.page"), _pytest("tests/e2e")),
+        prepare=_browser,
+    ),
 )
 """Stages that want the machine to themselves and the page built."""
