@@ -39,11 +39,14 @@ def statements() -> Iterator[tuple[str, str]]:
         module = importlib.import_module(f"{store_sql.__name__}.{module_info.name}")
         for name, value in vars(module).items():
             found = value if isinstance(value, tuple) else (value,)
-            for number, one in enumerate(found):
-                if isinstance(one, Statement):
-                    yield f"{module_info.name}.{name}[{number}]", one.sql
-    for name in ("_LAST_SEQ", "_ADVANCE", "_INSERT"):
-        yield f"log.{name}", getattr(log, name)
+            yield from (
+                (f"{module_info.name}.{name}[{number}]", one.sql)
+                for number, one in enumerate(found)
+                if isinstance(one, Statement)
+            )
+    yield from (
+        (f"log.{n}", getattr(log, n)) for n in ("_LAST_SEQ", "_ADVANCE", "_INSERT")
+    )
 
 
 def tables(connection: sqlite3.Connection) -> dict[str, str]:
