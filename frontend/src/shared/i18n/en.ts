@@ -159,27 +159,111 @@ export const en = {
   errors: {
     title: "That did not work",
     byCode: {
-      run_lost: ["The coach was interrupted", "The service restarted while it was answering. Nothing you wrote is lost: try again."],
-      llm_unauthorized: ["The coach cannot reach its model", "The key for the language model was refused. Whoever runs this service has to correct it."],
-      llm_rate_limited: ["The model is busy", "It takes no more requests for the moment. Wait a little and try again."],
-      llm_timeout: ["The model took too long", "It did not answer in time. Trying again usually helps."],
-      llm_unavailable: ["The model is not available", "It may be back in a moment. Try again."],
-      llm_context_exceeded: ["This conversation has become too long", "The model cannot read all of it. Start a new session and tell it the essence."],
-      llm_bad_output: ["The model answered nonsense", "Its answer could not be used. Try again."],
-      output_blocked: ["This reply was withheld", "It broke the coach's safety rules. Try asking in another way."],
-      orchestrator_unavailable: ["The coach is not available", "It may be restarting. Your message is kept: try again in a moment."],
-      resource_exhausted: ["The coach is at its limit", "Too many founders are being coached right now. Try again in a minute."],
-      deadline_exceeded: ["The coach took too long", "It did not finish in time. Trying again usually helps."],
-      queue_full: ["Let the coach catch up", "Enough messages are waiting. Send this one when a reply has arrived."],
-      rate_limited: ["A little slower", "You have sent a lot in a short time. Wait a moment and try again."],
-      store_unavailable: ["Nothing can be saved right now", "Your message was not taken, so that it cannot be lost. Try again in a moment."],
+      crew_unknown: [
+        "The coach is not set up",
+        "Whoever runs this service has to look at its crews.",
+      ],
+      draining: ["The service is restarting", "It is back in a moment. Try again then."],
+      events_dropped: [
+        "The coach was interrupted",
+        "Part of its answer was lost on the way. Nothing you wrote is lost: try again.",
+      ],
+      instance_mismatch: [
+        "The coach was interrupted",
+        "The service restarted before it could answer. Try again.",
+      ],
+      llm_bad_output: [
+        "The model answered nonsense",
+        "Its answer could not be used. Try again.",
+      ],
+      llm_context_exceeded: [
+        "This conversation has become too long",
+        "The model cannot read all of it. Start a new session and tell it the essence.",
+      ],
+      llm_rate_limited: [
+        "The model is busy",
+        "It takes no more requests for the moment. Wait a little and try again.",
+      ],
+      llm_timeout: [
+        "The model took too long",
+        "It did not answer in time. Trying again usually helps.",
+      ],
+      llm_unauthorized: [
+        "The coach cannot reach its model",
+        "The key for the language model was refused. Whoever runs this service has to correct it.",
+      ],
+      llm_unavailable: [
+        "The model is not available",
+        "It may be back in a moment. Try again.",
+      ],
+      not_ready: ["The coach is starting", "It is ready in a moment. Try again then."],
+      orchestrator_unavailable: [
+        "The coach is not available",
+        "It may be restarting. Your message is kept: try again in a moment.",
+      ],
+      output_blocked: [
+        "This reply was withheld",
+        "It broke the coach's safety rules. Try asking in another way.",
+      ],
+      output_limit: [
+        "This reply became too long",
+        "It was ended where it stands. Ask for the part you need.",
+      ],
+      overloaded: [
+        "The coach is at its limit",
+        "Too many founders are being coached right now. Try again in a minute.",
+      ],
+      queue_full: [
+        "Let the coach catch up",
+        "Enough messages are waiting. Send this one when a reply has arrived.",
+      ],
+      rate_limited: [
+        "A little slower",
+        "You have asked for a lot in a short time. Wait a moment and try again.",
+      ],
+      run_failed: [
+        "Something went wrong",
+        "The coach could not finish. Nothing you wrote is lost: try again.",
+      ],
+      run_interrupted: [
+        "The coach was interrupted",
+        "Its answer could not be brought to an end. Nothing you wrote is lost: try again.",
+      ],
+      run_lost: [
+        "The coach was interrupted",
+        "The service restarted while it was answering. Nothing you wrote is lost: try again.",
+      ],
+      run_not_retryable: [
+        "This cannot be tried again",
+        "Only the last reply of a session can. Write a new message instead.",
+      ],
+      run_timeout: [
+        "The coach took too long",
+        "It did not finish in time. Trying again usually helps.",
+      ],
+      session_busy: [
+        "The coach is still answering",
+        "Send this when the reply has arrived, or stop the reply first.",
+      ],
+      session_unknown: ["This session is not here", "It may have been deleted in another tab."],
+      step_timeout: [
+        "The coach took too long",
+        "One of its steps did not finish in time. Trying again usually helps.",
+      ],
+      store_unavailable: [
+        "Nothing can be saved right now",
+        "It was not taken, so that it cannot be lost. Try again in a moment.",
+      ],
+      tool_limit: [
+        "The coach went round in circles",
+        "It looked things up too often. Try asking more precisely.",
+      ],
     } as Record<string, readonly [title: string, advice: string]>,
     retryable: "Nothing you wrote is lost. Try again.",
     final: "Trying the same again will not help. You can go on with another message.",
     crashTitle: "The page stumbled",
     crashText: "Your conversation is safe. Reloading brings it back.",
     reload: "Reload",
-    commandFailed: "That could not be done",
   },
   markdown: {
     table: "Table",

@@ -1,12 +1,12 @@
 /** The last run did not end well: why, and what can be done. */
 import { memo, type ReactNode, useEffect, useState } from "react";
 
+import { adviceFor } from "@/shared/advice";
 import { en } from "@/shared/i18n/en";
 import type { Run } from "@/shared/streams/session-state";
 import { Button } from "@/shared/ui/button";
 import { Icon } from "@/shared/ui/icon";
 
-import { adviceFor } from "../model/advice";
 import { useChat, useRun } from "../model/chat";
 import styles from "./ending-row.module.css";
 

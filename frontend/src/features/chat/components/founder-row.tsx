@@ -1,6 +1,7 @@
 /** Something the founder said, from the moment it was written. */
 import { memo, type ReactNode } from "react";
 
+import { adviceFor } from "@/shared/advice";
 import { en } from "@/shared/i18n/en";
 import { useClient } from "@/shared/client";
 import { useStore } from "@/shared/store";
@@ -9,7 +10,6 @@ import { clockTime } from "@/shared/time";
 import { Button } from "@/shared/ui/button";
 import { Icon } from "@/shared/ui/icon";
 
-import { adviceFor } from "../model/advice";
 import { useChat, useMessage, useRun, useSession } from "../model/chat";
 import type { OutgoingMessage } from "../model/outbox";
 import styles from "./founder-row.module.css";

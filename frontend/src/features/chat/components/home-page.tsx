@@ -1,6 +1,7 @@
 /** The start: an invitation to name a frustration. */
 import { type ReactNode, useState } from "react";
 
+import { refusalText } from "@/shared/advice";
 import { CommandError } from "@/shared/api/command-error";
 import { useClient } from "@/shared/client";
 import { en } from "@/shared/i18n/en";
@@ -44,7 +45,7 @@ export function HomePage({ leading, trailing }: HomePageProps): ReactNode {
       openSession(sessionId);
     } catch (error) {
       if (!(error instanceof CommandError)) throw error;
-      showToast(`${en.errors.commandFailed}: ${error.message}`);
+      showToast(refusalText(error));
       setIsStarting(false);
     }
   };

@@ -1,10 +1,10 @@
 /** One open session: its stream, its outbox and what a founder can do in it. */
 import { createContext, useCallback, useContext, useSyncExternalStore } from "react";
 
+import { refusalText } from "@/shared/advice";
 import { CommandError } from "@/shared/api/command-error";
 import type { Command, FeedbackValue } from "@/shared/api/wire";
 import type { Client } from "@/shared/client";
-import { en } from "@/shared/i18n/en";
 import { newRequestId } from "@/shared/request-id";
 import { Store, useStore } from "@/shared/store";
 import { type SessionState, withOlderPage } from "@/shared/streams/session-state";
@@ -80,7 +80,7 @@ export class Chat {
       await this.#client.commands.send(command);
     } catch (error) {
       if (!(error instanceof CommandError)) throw error;
-      showToast(`${en.errors.commandFailed}: ${error.message}`);
+      showToast(refusalText(error));
       if (command.type !== "run.cancel") return;
       const left = [...this.stopping.get()].filter((runId) => runId !== command.run_id);
       this.stopping.set(new Set(left));

@@ -1,6 +1,7 @@
 /** The founder's sessions: find one, begin one. */
 import { type ReactNode, useState } from "react";
 
+import { refusalText } from "@/shared/advice";
 import { CommandError } from "@/shared/api/command-error";
 import { useClient } from "@/shared/client";
 import { en } from "@/shared/i18n/en";
@@ -63,7 +64,7 @@ function NewSession({ onLeave }: { onLeave: () => void }): ReactNode {
       onLeave();
     } catch (error) {
       if (!(error instanceof CommandError)) throw error;
-      showToast(`${en.errors.commandFailed}: ${error.message}`);
+      showToast(refusalText(error));
     } finally {
       setIsStarting(false);
     }

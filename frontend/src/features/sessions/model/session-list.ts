@@ -1,6 +1,7 @@
 /** The list a founder sees: current, archived or found by title. */
 import { useCallback, useEffect, useState } from "react";
 
+import { refusalText } from "@/shared/advice";
 import { CommandError } from "@/shared/api/command-error";
 import type { Command, SessionView } from "@/shared/api/wire";
 import { type Client, useClient } from "@/shared/client";
@@ -100,7 +101,7 @@ export function useSessionCommand(): (command: Command) => Promise<boolean> {
         return true;
       } catch (error) {
         if (!(error instanceof CommandError)) throw error;
-        showToast(`${en.errors.commandFailed}: ${error.message}`);
+        showToast(refusalText(error));
         return false;
       }
     },

@@ -1,5 +1,6 @@
 /** What to tell a founder about an error, and what can be done. */
-import { en } from "@/shared/i18n/en";
+import type { CommandError } from "./api/command-error";
+import { en } from "./i18n/en";
 
 export interface Advice {
   title: string;
@@ -17,6 +18,13 @@ export function adviceFor({ code, detail, isRetryable }: Refusal): Advice {
   if (known) return { title: known[0], text: known[1] };
   const action = isRetryable ? en.errors.retryable : en.errors.final;
   return { title: en.errors.title, text: detail ? `${sentence(detail)} ${action}` : action };
+}
+
+/** The same in one line, for a refused command. */
+export function refusalText(error: CommandError): string {
+  const { code, message: detail, isRetryable } = error;
+  const advice = adviceFor({ code, detail, isRetryable });
+  return `${advice.title}. ${advice.text}`;
 }
 
 function sentence(text: string): string {
