@@ -27,6 +27,7 @@ with environment.quiet_import():
     from crewai.llms.base_llm import BaseLLM, llm_call_context
     from crewai.tasks.task_output import TaskOutput
     from crewai.tools.base_tool import BaseTool
+    from crewai.tools.structured_tool import CrewStructuredTool
     from crewai.utilities import file_store
     from crewai.utilities.agent_utils import aget_llm_response, extract_tool_call_info
     from crewai.utilities.prompts import SystemPromptResult
@@ -43,6 +44,7 @@ __all__ = [
     "BaseLLM",
     "BaseTool",
     "Crew",
+    "CrewStructuredTool",
     "IncompatibleCrewAIError",
     "LLMCallCompletedEvent",
     "LLMCallType",

@@ -46,7 +46,7 @@ class ScriptedModel:
     def __init__(self, *replies: Reply) -> None:
         self._replies = deque(replies)
         self._server: asyncio.Server | None = None
-        self._writers: list[asyncio.StreamWriter] = []
+        self._writers: set[asyncio.StreamWriter] = set()
         self.requests: list[dict[str, Any]] = []
         self.headers: list[dict[str, str]] = []
         self.open_requests = 0
@@ -94,10 +94,11 @@ class ScriptedModel:
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
         self.connections += 1
-        self._writers.append(writer)
+        self._writers.add(writer)
         with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
             while await self._exchange(reader, writer):
                 pass
+        self._writers.discard(writer)
         writer.close()
 
     async def _exchange(
