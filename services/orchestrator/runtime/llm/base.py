@@ -119,7 +119,8 @@ class StreamingLLM(BaseLLM):
             try:
                 async with self._quota.slot(self.get_input_tokens_count(formatted)):
                     completion = await self.complete(formatted, tools or [], tap)
-            except Exception as error:
+            except BaseException as error:
+                # A cancel too: the bus pairs each start with an end.
                 self._emit_call_failed_event(
                     type(error).__name__, from_task=from_task, from_agent=from_agent
                 )

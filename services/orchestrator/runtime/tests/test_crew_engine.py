@@ -273,11 +273,14 @@ async def test_more_text_than_allowed_ends_the_run(engine: CrewEngine) -> None:
     assert record.of(MessageFinished)[0].status is EndStatus.FAILED
 
 
-async def test_a_step_has_a_time_limit(engine: CrewEngine) -> None:
+async def test_a_step_has_a_time_limit(
+    engine: CrewEngine, capfd: pytest.CaptureFixture[str]
+) -> None:
     task = reply_task(timeout_seconds=1)
     async with ScriptedModel(Reply(pieces=("Hel",), stalls=True)) as server:
         error, record = await _fail(engine, make_plan(server.document(), task))
     assert isinstance(error, StepTimeoutError)
+    assert capfd.readouterr() == ("", "")
     assert record.of(MessageFinished)[0].status is EndStatus.FAILED
 
 
