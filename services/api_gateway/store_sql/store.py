@@ -92,6 +92,8 @@ class SqlStore(Store):
 
     @override
     async def aclose(self) -> None:
+        if self.writer.is_closed:
+            return
         try:
             await self.writer.submit(
                 lambda tx: schema.mark_clean(tx.connection), is_durable=True

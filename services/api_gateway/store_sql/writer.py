@@ -117,6 +117,11 @@ class Writer:
         """How many units were handed in and are not yet delivered."""
         return self._waiting
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether nothing more is taken."""
+        return self._is_closed
+
     async def submit[T](self, work: Callable[[Tx], T], *, is_durable: bool) -> T:
         """Have work committed; waits for a place when too much is under way.
 

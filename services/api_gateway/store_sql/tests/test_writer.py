@@ -166,5 +166,6 @@ async def test_a_closed_store_refuses(database: Path) -> None:
         path=database, publish=lambda _events: None, end_stream=lambda _stream: None
     )
     await store.aclose()
+    await store.aclose()
     with pytest.raises(StoreUnavailableError):
         await store.create_founder("hash")
