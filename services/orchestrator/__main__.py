@@ -16,7 +16,7 @@ from pydantic_settings import SettingsError
 from libs.telemetry import configure_logging
 from services.orchestrator.app import create_orchestrator
 from services.orchestrator.config import Config
-from services.orchestrator.errors import PortTakenError
+from services.orchestrator.errors import NoCrewsError, PortTakenError
 
 __all__ = ["main"]
 
@@ -43,7 +43,7 @@ def main(arguments: list[str] | None = None) -> int:
     )
     try:
         uvloop.run(_serve(config))
-    except PortTakenError as error:
+    except (NoCrewsError, PortTakenError) as error:
         print(error.detail, file=sys.stderr)
         return 1
     return 0

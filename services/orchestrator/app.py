@@ -20,7 +20,7 @@ from services.orchestrator.config import Config
 from services.orchestrator.crews.file_source import FileSource
 from services.orchestrator.crews.registry import CrewRegistry
 from services.orchestrator.engine import CrewEngine
-from services.orchestrator.errors import PortTakenError
+from services.orchestrator.errors import NoCrewsError, PortTakenError
 from services.orchestrator.metrics import Metrics
 from services.orchestrator.runs.admission import Admission
 from services.orchestrator.runs.registry import RunRegistry
@@ -123,7 +123,8 @@ class Orchestrator:
     async def start(self) -> None:
         """Listen, load the crews, warm up, then say that the service is ready.
 
-        Raises PortTakenError when an address cannot be listened on.
+        Raises PortTakenError when an address cannot be listened on, NoCrewsError
+        when the crew documents are wrong and there is no earlier good set.
         """
         config = self._config
         Servicer(
@@ -136,6 +137,8 @@ class Orchestrator:
         await self._tell_health(is_serving=False)
         await self._listen()
         await self._source.load()
+        if not self._crews.in_force.crews:
+            raise NoCrewsError("no crews to serve:\n" + "\n".join(self._crews.rejected))
         self._following = asyncio.create_task(
             self._source.follow(self._stop_following), name="follow crew documents"
         )

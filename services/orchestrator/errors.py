@@ -15,6 +15,7 @@ __all__ = [
     "LLMTimeoutError",
     "LLMUnauthorizedError",
     "LLMUnavailableError",
+    "NoCrewsError",
     "NotReadyError",
     "OutputLimitError",
     "OverloadedError",
@@ -59,6 +60,13 @@ class PortTakenError(VentureBotsError):
 
     kind = ErrorKind.UNAVAILABLE
     code = "port_taken"
+
+
+class NoCrewsError(VentureBotsError):
+    """At the start there is no valid set of crews to serve."""
+
+    kind = ErrorKind.PRECONDITION
+    code = "no_crews"
 
 
 class DrainingError(VentureBotsError):

@@ -14,10 +14,11 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from libs.errors import ErrorKind
 from libs.rpc import RemoteError
+from services.orchestrator.__main__ import main
 from services.orchestrator.app import Orchestrator, create_orchestrator
 from services.orchestrator.config import Config
 from services.orchestrator.engine import Emit, RunPlan
-from services.orchestrator.errors import PortTakenError
+from services.orchestrator.errors import NoCrewsError, PortTakenError
 from services.orchestrator.tests.caller import Caller
 from services.orchestrator.tests.conftest import Serve
 from services.orchestrator.tests.crews import DOCUMENTS, write_documents
@@ -147,6 +148,36 @@ async def test_a_taken_port_is_a_clear_error(serve: Serve, documents: Path) -> N
     with pytest.raises(PortTakenError, match=str(orchestrator.port)):
         await second.start()
     await second.stop(grace_seconds=0)
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ({"default_model": "gone"}, "no ModelProvider 'gone'"),
+        ({"config_directory": "/none"}, "no \\*.yaml below it"),
+    ],
+)
+async def test_without_valid_crews_the_start_fails_with_the_reasons(
+    documents: Path, setting: dict[str, object], message: str
+) -> None:
+    config = Config.model_validate(
+        {"port": 0, "metrics_port": 0, "config_directory": documents.parent} | setting
+    )
+    orchestrator = create_orchestrator(config, make_engine=lambda _: ScriptedEngine())
+    with pytest.raises(NoCrewsError, match=message):
+        await orchestrator.start()
+    await orchestrator.stop(grace_seconds=0)
+
+
+def test_the_settings_can_be_shown_and_a_wrong_one_is_refused(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("VB_ORCHESTRATOR_ADMISSION__ACTIVE_RUNS", "7")
+    assert main(["--print-config"]) == 0
+    assert "VB_ORCHESTRATOR_ADMISSION__ACTIVE_RUNS=7\n" in capsys.readouterr().out
+    monkeypatch.setenv("VB_ORCHESTRATOR_ADMISION", "x")
+    assert main(["--print-config"]) == 2
+    assert "VB_ORCHESTRATOR_ADMISION" in capsys.readouterr().err
 
 
 async def until_rejected(caller: Caller, *, is_rejected: bool) -> pb.ListCrewsResponse:
