@@ -17,6 +17,7 @@ MISCONFIGURED = 2
 """The exit status of a service whose settings are wrong: trying again is no use."""
 
 _CHUNK_BYTES = 65_536
+_POLL_SECONDS = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,11 +117,13 @@ class Child:
             start_new_session=True,
         )
         self._process = process
+        if self._stopping.is_set():  # meanwhile: `stop` found nothing to end
+            self.kill()
         listening = asyncio.create_task(self._pass_on_output(process))
         try:
-            return await process.wait()
+            return await _ended(process)
         finally:
-            # What it may have started holds the output open.
+            # What it may have started ends with it, and lets go of the output.
             self.kill()
             self._process = None
             await listening
@@ -144,10 +147,20 @@ class Child:
         with contextlib.suppress(ProcessLookupError):
             process.terminate()
         try:
-            await asyncio.wait_for(process.wait(), self._grace_seconds)
+            await asyncio.wait_for(_ended(process), self._grace_seconds)
         except TimeoutError:
             self._say(self.name, f"still there after {self._grace_seconds:g} s: killed")
             self.kill()
+
+
+async def _ended(process: Process) -> int:
+    """Return the status once the process itself has ended.
+
+    `process.wait` would wait for all that hold its output as well.
+    """
+    while process.returncode is None:  # noqa: ASYNC110 - there is no such event
+        await asyncio.sleep(_POLL_SECONDS)
+    return process.returncode
 
 
 def _ending(status: int) -> str:

