@@ -2,15 +2,15 @@
 import type { ReactNode } from "react";
 
 import { en } from "@/shared/i18n/en";
-import { useStore } from "@/shared/store";
+import { useValue } from "@/shared/store";
 import { IconButton } from "@/shared/ui/icon-button";
 
-import { chooseTheme, nextTheme, type Theme, theme } from "./theme";
+import { chooseTheme, nextTheme, theme } from "./theme";
 
 const icons = { system: "monitor", light: "sun", dark: "moon" } as const;
 
 export function ThemeButton(): ReactNode {
-  const current = useStore(theme, identity);
+  const current = useValue(theme);
   return (
     <IconButton
       icon={icons[current]}
@@ -18,8 +18,4 @@ export function ThemeButton(): ReactNode {
       onClick={() => chooseTheme(nextTheme(current))}
     />
   );
-}
-
-function identity(value: Theme): Theme {
-  return value;
 }

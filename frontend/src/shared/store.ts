@@ -30,7 +30,12 @@ export interface ReadableStore<Value> {
   subscribe: (listener: () => void) => () => void;
 }
 
-/** Renders again only when what `select` returns is another value. */
+/** The whole value. */
+export function useValue<Value>(store: ReadableStore<Value>): Value {
+  return useSyncExternalStore(store.subscribe, store.get, store.get);
+}
+
+/** A part of the value: renders again only when what `select` returns is another value. */
 export function useStore<Value, Selected>(
   store: ReadableStore<Value>,
   select: (value: Value) => Selected,

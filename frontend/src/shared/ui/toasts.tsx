@@ -1,7 +1,7 @@
 /** Short words about what just happened, that leave by themselves. */
 import type { ReactNode } from "react";
 
-import { Store, useStore } from "../store";
+import { Store, useValue } from "../store";
 import styles from "./toasts.module.css";
 
 interface Toast {
@@ -23,7 +23,7 @@ export function showToast(text: string): void {
 }
 
 export function Toasts(): ReactNode {
-  const shown = useStore(toasts, all);
+  const shown = useValue(toasts);
   return (
     <div className={styles["toasts"]} role="status">
       {shown.map((toast) => (
@@ -33,8 +33,4 @@ export function Toasts(): ReactNode {
       ))}
     </div>
   );
-}
-
-function all(value: readonly Toast[]): readonly Toast[] {
-  return value;
 }

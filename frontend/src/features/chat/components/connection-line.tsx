@@ -4,13 +4,13 @@ import type { ReactNode } from "react";
 import { useClient } from "@/shared/client";
 import { en } from "@/shared/i18n/en";
 import type { ConnectionStatus } from "@/shared/socket/connection";
-import { useStore } from "@/shared/store";
+import { useValue } from "@/shared/store";
 
 import styles from "./connection-line.module.css";
 
 export function ConnectionLine(): ReactNode {
   const { connection } = useClient();
-  const status = useStore(connection.status, identity);
+  const status = useValue(connection.status);
   return (
     <div className={styles["line"]} data-testid="connection" data-state={status.state}>
       {status.state !== "live" && (
@@ -31,8 +31,4 @@ export function ConnectionLine(): ReactNode {
 function wordsFor({ state, reason }: ConnectionStatus): string {
   if (reason !== "none" && state !== "live") return en.connection[reason];
   return en.connection[state];
-}
-
-function identity(status: ConnectionStatus): ConnectionStatus {
-  return status;
 }

@@ -7,8 +7,8 @@ import { useClient } from "@/shared/client";
 import { en } from "@/shared/i18n/en";
 import { openSession, startSession } from "@/shared/start-session";
 import { readStored, writeStored } from "@/shared/storage";
-import { useStore } from "@/shared/store";
-import { currentSessions, type FounderState } from "@/shared/streams/founder-state";
+import { useValue } from "@/shared/store";
+import { currentSessions } from "@/shared/streams/founder-state";
 import { Button } from "@/shared/ui/button";
 import { Icon } from "@/shared/ui/icon";
 import { showToast } from "@/shared/ui/toasts";
@@ -109,7 +109,7 @@ function Examples({ isDisabled, onChoose }: ExamplesProps): ReactNode {
 
 function LastSession(): ReactNode {
   const { streams } = useClient();
-  const sessions = useStore(streams.founder, sessionsOf);
+  const sessions = useValue(streams.founder);
   const last = currentSessions(sessions)[0];
   if (last === undefined) return null;
   return (
@@ -118,10 +118,6 @@ function LastSession(): ReactNode {
       <Icon name="arrowUp" size={15} />
     </Button>
   );
-}
-
-function sessionsOf(state: FounderState): FounderState {
-  return state;
 }
 
 function isText(value: unknown): value is string {

@@ -3,12 +3,12 @@ import { useVirtualizer } from "@tanstack/react-virtual";
 import { type ReactNode, useCallback, useEffect, useLayoutEffect, useRef, useState } from "react";
 
 import { en } from "@/shared/i18n/en";
-import { useStore } from "@/shared/store";
+import { useStore, useValue } from "@/shared/store";
 import type { SessionState } from "@/shared/streams/session-state";
 import { Button } from "@/shared/ui/button";
 import { Icon } from "@/shared/ui/icon";
 
-import { type HistoryState, useChat, useRows, useSession } from "../model/chat";
+import { useChat, useRows, useSession } from "../model/chat";
 import type { OutboxState } from "../model/outbox";
 import type { Row } from "../model/rows";
 import { ActivityRow } from "./activity-row";
@@ -136,7 +136,7 @@ function RowView({ row }: { row: Row }): ReactNode {
 
 function HistoryLine(): ReactNode {
   const chat = useChat();
-  const state = useStore(chat.history, identity);
+  const state = useValue(chat.history);
   const phase = useSession(phaseOf);
   if (phase === "loading") {
     return (
@@ -156,10 +156,6 @@ function HistoryLine(): ReactNode {
       )}
     </p>
   );
-}
-
-function identity(state: HistoryState): HistoryState {
-  return state;
 }
 
 function phaseOf(state: SessionState): SessionState["phase"] {

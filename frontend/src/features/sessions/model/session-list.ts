@@ -6,10 +6,9 @@ import { CommandError } from "@/shared/api/command-error";
 import type { Command, SessionView } from "@/shared/api/wire";
 import { type Client, useClient } from "@/shared/client";
 import { en } from "@/shared/i18n/en";
-import { useStore } from "@/shared/store";
+import { useValue } from "@/shared/store";
 import {
   currentSessions,
-  type FounderState,
   lastUsedFirst,
   withSessionPage,
 } from "@/shared/streams/founder-state";
@@ -32,7 +31,7 @@ const TYPING_MS = 200;
 /** Follows the founder's stream; asks the gateway for what is not in it. */
 export function useSessionList(query: SessionQuery): SessionList {
   const client = useClient();
-  const founder = useStore(client.streams.founder, founderOf);
+  const founder = useValue(client.streams.founder);
   const isFromStream = !query.isArchive && query.search === "";
   const found = useFound(query, founder.seq, isFromStream);
   if (isFromStream) {
@@ -131,8 +130,4 @@ function dayTitle(days: number): string {
   if (days <= 0) return en.sessions.today;
   if (days === 1) return en.sessions.yesterday;
   return days <= 7 ? en.sessions.thisWeek : en.sessions.older;
-}
-
-function founderOf(state: FounderState): FounderState {
-  return state;
 }
