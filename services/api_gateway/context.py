@@ -60,7 +60,6 @@ async def open_context(config: Config, peers: PeerPolicy) -> AsyncIterator[Conte
             is_ready=lambda: not draining.is_set(),
         )
         stack.push_async_callback(side.aclose)
-        config.database_path.parent.mkdir(parents=True, exist_ok=True)
         store = await open_store(
             path=config.database_path,
             publish=fanout.publish,

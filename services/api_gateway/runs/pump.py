@@ -161,7 +161,10 @@ class RunPump:
     async def _follow(
         self, run_id: str, events: AsyncGenerator[RunProposal], cursor: "_Cursor"
     ) -> bool:
-        """Append what comes; True: the run is over; TimeoutError: silence."""
+        """Append what comes; True: the run is over; TimeoutError: silence.
+
+        A gap in the offsets ends it too: what is missing is asked for again.
+        """
         now = asyncio.get_running_loop().time
         async with (
             asyncio.timeout(self._limits.lost_seconds) as patience,
@@ -171,7 +174,9 @@ class RunPump:
                 appended = await self._append(run_id, proposal)
                 if appended.is_over:
                     return True
-                cursor.offset = proposal.offset
+                cursor.offset = appended.last_offset
+                if appended.last_offset < proposal.offset:
+                    return False
                 cursor.heard = time.monotonic()
                 patience.reschedule(now() + self._limits.lost_seconds)
         return False
