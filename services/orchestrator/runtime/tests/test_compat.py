@@ -188,6 +188,23 @@ async def test_the_stock_executor_gives_the_same_answer(engine: CrewEngine) -> N
         assert _essence(our_request) == _essence(stock_request)
 
 
+async def test_a_crew_can_be_run_from_a_thread(engine: CrewEngine) -> None:
+    """What delegation does: the executor is asked where no loop runs."""
+    del engine  # only sets the process up
+    async with ScriptedModel(Reply(pieces=("Study ", "the lock."))) as server:
+        llm = OpenAICompatibleLLM(server.document())
+        plan = make_plan(server.document())
+        token = current_run.set(_scope_for_threads(plan))
+        try:
+            crew = build_crew(plan, lambda _name: llm)
+            answer = await asyncio.to_thread(crew.kickoff)
+        finally:
+            current_run.reset(token)
+            await llm.aclose()
+    assert str(answer) == "Study the lock."
+    assert len(server.requests) == 1
+
+
 def _scope_for_threads(plan: RunPlan) -> RunScope:
     """What lets calls from the stock executor's threads find the loop."""
     return RunScope(
