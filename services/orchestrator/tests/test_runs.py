@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +13,7 @@ from services.orchestrator.engine import RunPlan, Speaker
 from services.orchestrator.errors import LLMRateLimitedError
 from services.orchestrator.tests.caller import TERMINAL, Caller, Reading
 from services.orchestrator.tests.conftest import Serve
+from services.orchestrator.tests.crews import DOCUMENTS, write_documents
 from services.orchestrator.tests.scripted_engine import (
     Call,
     Fail,
@@ -215,6 +217,21 @@ async def test_a_passed_deadline_ends_the_run(
     assert reading.events[-1].run_failed.error.code == "run_timeout"
     finished = await reading.until("message_finished")
     assert finished.message_finished.status == pb.MESSAGE_STATUS_CANCELLED
+
+
+async def test_the_strictest_policy_bounds_the_run(
+    serve: Serve, held: ScriptedEngine, documents: Path
+) -> None:
+    write_documents(
+        documents.parent,
+        DOCUMENTS.replace("runTimeoutSeconds: 30", "runTimeoutSeconds: 1"),
+    )
+    _, caller = await serve(held)
+    reading = caller.run("r1")
+    await reading.end()
+    assert_well_formed(reading)
+    assert reading.events[-1].run_failed.error.code == "run_timeout"
+    assert (await caller.crews()).crews[0].description == "Answers"
 
 
 async def test_pieces_that_come_fast_are_joined(serve: Serve) -> None:
