@@ -93,9 +93,13 @@ class PageFiles(StaticFiles):
             media_type=media_type,
             stat_result=stat_result,
         )
-        if self.is_not_modified(response.headers, request_headers):
-            return NotModifiedResponse(response.headers)
-        return response
+        if not self.is_not_modified(response.headers, request_headers):
+            return response
+        unchanged = NotModifiedResponse(response.headers)
+        if media_type == "text/html":
+            # Browsers let a 304's policy replace the one of the page they kept.
+            unchanged.headers["Content-Security-Policy"] = PAGE_POLICY
+        return unchanged
 
     def _caching(self, path: Path) -> str:
         return _IMMUTABLE if path.parent.name == _ASSETS else "no-cache"

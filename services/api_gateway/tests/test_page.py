@@ -71,6 +71,14 @@ async def test_assets_are_kept_for_good_and_sent_compressed(
         assert again.status_code == HTTPStatus.NOT_MODIFIED
 
 
+async def test_an_unchanged_page_keeps_its_policy(stranger: httpx.AsyncClient) -> None:
+    first = await stranger.get("/")
+    again = await stranger.get("/", headers={"If-None-Match": first.headers["etag"]})
+    assert again.status_code == HTTPStatus.NOT_MODIFIED
+    policy = "content-security-policy"
+    assert again.headers[policy] == first.headers[policy]
+
+
 async def test_a_missing_asset_is_not_the_page(stranger: httpx.AsyncClient) -> None:
     for path in ("/assets/old.js", "/assets/", "/assets"):
         answer = await stranger.get(path)
