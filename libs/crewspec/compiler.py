@@ -158,7 +158,6 @@ def _model(
         api_key_file=credential.file if credential else None,
         temperature_milli=spec.temperature_milli,
         max_output_tokens=spec.max_output_tokens,
-        context_window=spec.context_window,
         connect_timeout_seconds=spec.connect_timeout_seconds,
         first_token_timeout_seconds=spec.first_token_timeout_seconds,
         idle_timeout_seconds=spec.idle_timeout_seconds,

@@ -103,7 +103,6 @@ class ModelProviderSpec(_Schema):
     environment: EnvironmentNames = EnvironmentNames()
     temperature_milli: Annotated[int, Field(strict=True, ge=0, le=2_000)] | None = None
     max_output_tokens: Count | None = None
-    context_window: Count = 16_384
     connect_timeout_seconds: Seconds = 10
     first_token_timeout_seconds: Seconds = 60
     idle_timeout_seconds: Seconds = 30
