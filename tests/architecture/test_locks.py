@@ -2,6 +2,7 @@
 
 import json
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from tests.architecture.sources import ROOT, files
 
 _PIN = re.compile(r"^(?P<name>[a-z0-9._-]+)(?:\[[^]]+\])?==(?P<version>[^ ;\\]+)")
+_NAME = re.compile(r"^[a-z0-9._-]+")
 _LOCKS = sorted((ROOT / "requirements").glob("*.txt"))
 _PAGE_LOCKS = [path for path in files() if path.name == "package-lock.json"]
 
@@ -51,6 +53,28 @@ def test_the_lock_of_a_service_follows_the_one_of_development(service: str) -> N
         for name, version in pins.items()
         if development.get(name) != version
     } == {}
+
+
+@pytest.mark.parametrize(
+    ("lock", "extras"),
+    [
+        ("dev", ("gateway", "orchestrator", "dev")),
+        ("gateway", ("gateway",)),
+        ("orchestrator", ("orchestrator",)),
+    ],
+)
+def test_a_lock_holds_all_that_the_project_asks_for(
+    lock: str, extras: tuple[str, ...]
+) -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    optional = project["optional-dependencies"]
+    asked = [
+        *project["dependencies"],
+        *(one for name in extras for one in optional[name]),
+    ]
+    names = {name for requirement in asked for name in _NAME.findall(requirement)}
+
+    assert names - set(_pins(ROOT / "requirements" / f"{lock}.txt")) == set()
 
 
 @pytest.mark.parametrize("lock", _PAGE_LOCKS, ids=str)
