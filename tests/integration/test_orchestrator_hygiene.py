@@ -21,8 +21,8 @@ from venturebots.orchestrator.v1 import orchestrator_service_pb2_grpc as service
 _FINISHED = 1_000
 _CANCELLED = 300
 _AT_ONCE = 50
-_WARM = 200
-_MAX_GROWTH = 0.05
+_CANCELLED_AT_ONCE = 10
+_MAX_GROWTH = 0.03
 _MAX_THREADS = 50
 
 
@@ -30,7 +30,7 @@ _MAX_THREADS = 50
 def probed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Orchestrator]:
     """Run an orchestrator that reports on itself, its model fast."""
     directory: Path = tmp_path_factory.mktemp("probed")
-    stack = Stack(directory, tokens_per_second=200)
+    stack = Stack(directory, tokens_per_second=100)
     orchestrator = dataclasses.replace(
         stack.orchestrator,
         module="tests.integration.orchestrator_probe",
@@ -74,7 +74,8 @@ async def _run(
 async def _runs(
     orchestrator: Orchestrator, count: int, *, is_cancelled: bool
 ) -> list[str]:
-    gate = asyncio.Semaphore(_AT_ONCE)
+    # Fewer at once when the moment matters.
+    gate = asyncio.Semaphore(_CANCELLED_AT_ONCE if is_cancelled else _AT_ONCE)
     options = [("grpc.enable_http_proxy", 0)]
     async with grpc.aio.insecure_channel(orchestrator.address, options) as channel:
         stub = services.OrchestratorServiceStub(channel)
@@ -102,22 +103,19 @@ def _report(orchestrator: Orchestrator) -> dict[str, Any]:
 @pytest.mark.timeout(300)
 def test_runs_leave_nothing_behind(probed: Orchestrator) -> None:
     process = psutil.Process(probed.pid)
-    assert set(asyncio.run(_runs(probed, _WARM, is_cancelled=False))) == {
-        "run_finished"
-    }
-    asyncio.run(_runs(probed, 50, is_cancelled=True))
-    before = process.memory_info().rss
-
     cancelled = asyncio.run(_runs(probed, _CANCELLED, is_cancelled=True))
     assert cancelled.count("run_cancelled") == _CANCELLED
-    finished = asyncio.run(_runs(probed, _FINISHED, is_cancelled=False))
-    assert finished.count("run_finished") == _FINISHED
+    half = [asyncio.run(_runs(probed, _FINISHED // 2, is_cancelled=False))]
+    # By now every allocator has seen the load; from here on nothing may grow.
+    before = process.memory_info().rss
+    half.append(asyncio.run(_runs(probed, _FINISHED // 2, is_cancelled=False)))
+    grown = process.memory_info().rss / before - 1
+    assert sum(each.count("run_finished") for each in half) == _FINISHED
 
     assert process.num_threads() < _MAX_THREADS
     report = _report(probed)
     assert report["objects"] == {}, "crewai objects outlive their runs"
     assert report["foreign"] == [], "something was called beyond loopback"
-    grown = process.memory_info().rss / before - 1
     assert grown < _MAX_GROWTH, f"memory grew by {grown:.1%}"
     home = Path(probed.directory / "home")
     files = [str(each.relative_to(home)) for each in home.rglob("*") if each.is_file()]

@@ -55,10 +55,10 @@ def logged_event(
 
     Names and ids are made by this product and need no escaping.
     """
-    run = "" if run_id is None else f'"run_id":"{run_id}",'
+    run = "null" if run_id is None else f'"{run_id}"'
     frame = (
         f'{{"stream":"{stream}","seq":{seq},"ts":"{ts}","type":"{event_type}",'
-        f'{run}"data":{data}}}'
+        f'"run_id":{run},"data":{data}}}'
     )
     return LoggedEvent(stream, seq, event_type, frame)
 
