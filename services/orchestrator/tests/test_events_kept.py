@@ -33,11 +33,14 @@ async def until_unknown(caller: Caller, run_id: str) -> None:
 
 
 async def test_a_log_keeps_the_newest_events_within_its_bound(serve: Serve) -> None:
-    script: Script = [Call("t")] * 500
+    gate = asyncio.Event()
+    script: Script = [WaitFor(gate), *[Call("t")] * 500]
     engine = ScriptedEngine(lambda _: script)
     _, caller = await serve(engine, event_logs={"run_bytes": 20_000})
     reading = caller.run("r1")
+    await reading.until("run_started")
     await reading.close()
+    gate.set()
     async with asyncio.timeout(10):
         while (await caller.get("r1")).state != pb.RUN_STATE_FINISHED:
             await asyncio.sleep(0)
