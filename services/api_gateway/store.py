@@ -22,7 +22,6 @@ from services.api_gateway.wire.views import (
     Role,
     RunAccepted,
     RunError,
-    RunState,
     RunTrigger,
     RunView,
     SessionPage,
@@ -174,8 +173,11 @@ class RunProposal:
 
 @dataclass(frozen=True, slots=True)
 class Appended:
-    """What appending led to. `is_over`: the run has its terminal event (or is
-    unknown), so nothing more will be taken."""
+    """What appending led to.
+
+    `is_over`: the run has its terminal event (or is unknown), so nothing more will
+    be taken.
+    """
 
     last_offset: int
     is_over: bool

@@ -227,11 +227,14 @@ def _deadline(request: pb.RunRequest) -> datetime | None:
 
 
 def encode_event(offset: int, ts: datetime, event: RunEvent) -> bytes:
-    """Make the wire form of an event, the same for Run and WatchRun."""
+    """Make the wire form of an event, the same for Run and WatchRun.
+
+    Wire forms may be joined: the result is one response with all their events.
+    """
     encoded = pb.RunEvent(**_payload(event))
     encoded.offset = offset
     encoded.ts.FromDatetime(ts)
-    return pb.RunResponse(event=encoded).SerializeToString()
+    return pb.RunResponse(events=[encoded]).SerializeToString()
 
 
 def _payload(event: RunEvent) -> dict[str, Any]:

@@ -62,8 +62,9 @@ async def _run(
     )
     last = ""
     async for response in stub.Run(request):
-        last = response.event.WhichOneof("payload") or ""
-        if is_cancelled and last == "message_delta":
+        kinds = [event.WhichOneof("payload") for event in response.events]
+        last = kinds[-1] or ""
+        if is_cancelled and "message_delta" in kinds:
             is_cancelled = False
             await stub.CancelRun(
                 messages.CancelRunRequest(run_id=run_id, reason="founder")

@@ -1,6 +1,6 @@
 """The gateway's only use of gRPC: one orchestrator process at one address."""
 
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,7 +10,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from libs.rpc.channel import Connection
 from libs.rpc.errors import remote_errors
-from services.api_gateway.clients.run_events import proposal_of
+from services.api_gateway.clients.run_events import proposals_of
 from services.api_gateway.store import RunProposal, RunWork
 from services.api_gateway.wire.views import Role, RunTrigger
 from venturebots.orchestrator.v1 import orchestrator_service_pb2 as pb
@@ -78,19 +78,17 @@ class OrchestratorClient:
 
     async def run(
         self, work: RunWork, *, founder_ref: str, instance_id: str, deadline: datetime
-    ) -> AsyncGenerator[RunProposal]:
+    ) -> AsyncGenerator[Sequence[RunProposal]]:
         """Execute a run there and follow it; losing the call does not stop it."""
         request = _run_request(work, founder_ref, instance_id, deadline)
         call = self._stub.Run(request, metadata=self._connection.metadata())
         with _released(call), remote_errors():
             async for response in call:
-                proposal = proposal_of(response.event)
-                if proposal is not None:
-                    yield proposal
+                yield proposals_of(response.events)
 
     async def watch(
         self, run_id: str, *, after_offset: int
-    ) -> AsyncGenerator[RunProposal]:
+    ) -> AsyncGenerator[Sequence[RunProposal]]:
         """Follow a run that was dispatched here earlier."""
         call = self._stub.WatchRun(
             pb.WatchRunRequest(run_id=run_id, after_offset=after_offset),
@@ -98,9 +96,7 @@ class OrchestratorClient:
         )
         with _released(call), remote_errors():
             async for response in call:
-                proposal = proposal_of(response.event)
-                if proposal is not None:
-                    yield proposal
+                yield proposals_of(response.events)
 
     async def cancel(self, run_id: str, *, reason: str) -> None:
         """Stop a run; its end is told on its own stream."""

@@ -1,12 +1,13 @@
 """A run's protobuf events as the proposals the store decides on."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any
 
 from services.api_gateway.store import RunProposal
 from venturebots.orchestrator.v1 import orchestrator_service_pb2 as pb
 
-__all__ = ["proposal_of"]
+__all__ = ["proposals_of"]
 
 _STEP_STATUS = {
     pb.STEP_STATUS_COMPLETE: "complete",
@@ -152,19 +153,17 @@ _TRANSLATIONS: dict[str, tuple[str, Callable[[pb.RunEvent], dict[str, Any]]]] = 
 }
 
 
-def proposal_of(event: pb.RunEvent) -> RunProposal | None:
-    """Translate one event; None for a payload this version does not know."""
-    payload = event.WhichOneof("payload")
-    if payload is None:
-        return None
-    type_, translate = _TRANSLATIONS[payload]
-    if payload == "step_finished":
-        step = event.step_finished
-        return RunProposal(
-            offset=event.offset,
-            type=type_,
-            data=translate(event),
-            output=step.output,
-            task=step.task,
-        )
-    return RunProposal(offset=event.offset, type=type_, data=translate(event))
+def proposals_of(events: Iterable[pb.RunEvent]) -> list[RunProposal]:
+    """Translate events in order; a payload this version does not know is left out."""
+    proposals = []
+    for event in events:
+        payload = event.WhichOneof("payload")
+        if payload is None:
+            continue
+        type_, translate = _TRANSLATIONS[payload]
+        proposal = RunProposal(event.offset, type_, translate(event))
+        if payload == "step_finished":
+            step = event.step_finished
+            proposal = replace(proposal, output=step.output, task=step.task)
+        proposals.append(proposal)
+    return proposals

@@ -7,7 +7,7 @@ again, but only at the address and to the process the run was dispatched to.
 import asyncio
 import time
 import uuid
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -133,7 +133,7 @@ class RunPump:
         self,
         active: ActiveRun,
         orchestrator: Orchestrator,
-        events: AsyncGenerator[RunProposal] | None,
+        events: AsyncGenerator[Sequence[RunProposal]] | None,
     ) -> None:
         """Follow the run, attaching again as long as its process may live."""
         cursor = _Cursor(offset=active.last_offset, heard=time.monotonic())
@@ -159,7 +159,10 @@ class RunPump:
         await self._lose(active)
 
     async def _follow(
-        self, run_id: str, events: AsyncGenerator[RunProposal], cursor: "_Cursor"
+        self,
+        run_id: str,
+        events: AsyncGenerator[Sequence[RunProposal]],
+        cursor: "_Cursor",
     ) -> bool:
         """Append what comes; True: the run is over; TimeoutError: silence.
 
@@ -170,12 +173,12 @@ class RunPump:
             asyncio.timeout(self._limits.lost_seconds) as patience,
             aclosing(events),
         ):
-            async for proposal in events:
-                appended = await self._append(run_id, proposal)
+            async for proposals in events:
+                appended = await self._append(run_id, proposals)
                 if appended.is_over:
                     return True
                 cursor.offset = appended.last_offset
-                if appended.last_offset < proposal.offset:
+                if proposals and appended.last_offset < proposals[-1].offset:
                     return False
                 cursor.heard = time.monotonic()
                 patience.reschedule(now() + self._limits.lost_seconds)
@@ -235,9 +238,9 @@ class RunPump:
             lambda: self._store.record_dispatch(run_id, address, instance_id)
         )
 
-    async def _append(self, run_id: str, proposal: RunProposal) -> Appended:
+    async def _append(self, run_id: str, proposals: Sequence[RunProposal]) -> Appended:
         appended = await self._written(
-            lambda: self._store.append_run_events(run_id, (proposal,))
+            lambda: self._store.append_run_events(run_id, proposals)
         )
         self.has_runnable |= appended.has_runnable
         return appended

@@ -1,8 +1,8 @@
 """The group-commit writer: one thread, one connection, many callers.
 
 A unit of work is committed at once when the thread is idle; what gathers while a
-commit is under way, or within `_REST_SECONDS` of it, goes into the next one
-together. A durable unit (a founder waits for its ack) does not begin such a rest.
+commit is under way goes into the next one together. A patient unit (more words of
+a reply) lets others join it within `_REST_SECONDS` of the last patient commit.
 Callers hear of a unit only after its commit, and after its events were published.
 """
 
@@ -58,6 +58,7 @@ class _Unit:
 
     work: Callable[[Tx], Any]
     is_durable: bool
+    is_patient: bool
     future: asyncio.Future[Any]
 
 
@@ -100,7 +101,7 @@ class Writer:
     _is_durable: bool = field(init=False, default=True)
     _is_closed: bool = field(init=False, default=False)
     _waiting: int = field(init=False, default=0)
-    _committed_at: float = field(init=False, default=0.0)
+    _patient_commit_at: float = field(init=False, default=0.0)
 
     def start(self) -> None:
         """Start the thread; results are delivered on the running loop."""
@@ -122,7 +123,9 @@ class Writer:
         """Whether nothing more is taken."""
         return self._is_closed
 
-    async def submit[T](self, work: Callable[[Tx], T], *, is_durable: bool) -> T:
+    async def submit[T](
+        self, work: Callable[[Tx], T], *, is_durable: bool, is_patient: bool = False
+    ) -> T:
         """Have work committed; waits for a place when too much is under way.
 
         A caller that is cancelled gives up the answer, not the commit. Work may be
@@ -135,7 +138,7 @@ class Writer:
             raise StoreUnavailableError("the store is closed; start the gateway")
         future: asyncio.Future[T] = self._loop.create_future()
         self._waiting += 1
-        self._queue.put(_Unit(work, is_durable, future))
+        self._queue.put(_Unit(work, is_durable, is_patient, future))
         return await future
 
     async def aclose(self) -> None:
@@ -158,8 +161,8 @@ class Writer:
     def _gather(self) -> tuple[list[_Unit], bool]:
         batch: list[_Unit] = []
         unit = self._queue.get()
-        if unit is not None and not unit.is_durable:
-            rest = self._committed_at + _REST_SECONDS - time.monotonic()
+        if unit is not None and unit.is_patient:
+            rest = self._patient_commit_at + _REST_SECONDS - time.monotonic()
             if rest > 0:
                 time.sleep(rest)
         while unit is not None:
@@ -192,7 +195,8 @@ class Writer:
         apply = self._apply_guarded if has_savepoints else self._apply
         results = [apply(tx, unit) for unit in batch]
         connection.execute("COMMIT")
-        self._committed_at = time.monotonic()
+        if any(unit.is_patient for unit in batch):
+            self._patient_commit_at = time.monotonic()
         self.counters.units += len(batch)
         self.counters.commits += 1
         self.counters.events += len(tx.appended)

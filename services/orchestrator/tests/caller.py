@@ -33,7 +33,7 @@ class Reading:
     async def _read(self, responses: AsyncIterable[Any]) -> None:
         with remote_errors():
             async for response in responses:
-                self.events.append(response.event)
+                self.events.extend(response.events)
                 self._changed.set()
 
     async def until(self, kind: str, *, count: int = 1) -> pb.RunEvent:

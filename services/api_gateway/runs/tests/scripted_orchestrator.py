@@ -160,7 +160,7 @@ class ScriptedOrchestrator(pb_grpc.OrchestratorServiceServicer):
                 script.tell(self.holds_at or len(script.events))
                 self.runs[request.run_id] = script
             async for event in self._follow(request.run_id, 0):
-                yield pb.RunResponse(event=event)
+                yield pb.RunResponse(events=[event])
 
     @override
     async def WatchRun(  # the name is the protocol's
@@ -171,7 +171,7 @@ class ScriptedOrchestrator(pb_grpc.OrchestratorServiceServicer):
             if request.run_id not in self.runs:
                 raise UnknownRefusalError("run_unknown")
             async for event in self._follow(request.run_id, request.after_offset):
-                yield pb.WatchRunResponse(event=event)
+                yield pb.WatchRunResponse(events=[event])
 
     @override
     async def CancelRun(  # the name is the protocol's

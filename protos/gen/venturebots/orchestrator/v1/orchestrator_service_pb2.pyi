@@ -353,23 +353,23 @@ Global___FinishedStep: _TypeAlias = FinishedStep  # noqa: Y015
 
 @_typing.final
 class RunResponse(_message.Message):
-    """One event of a run."""
+    """What a run had to tell at one moment."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    EVENT_FIELD_NUMBER: _builtins.int
+    EVENTS_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def event(self) -> Global___RunEvent:
-        """The event."""
+    def events(self) -> _containers.RepeatedCompositeFieldContainer[Global___RunEvent]:
+        """One or more events, in order."""
 
     def __init__(
         self,
         *,
-        event: Global___RunEvent | None = ...,
+        events: _abc.Iterable[Global___RunEvent] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["events", b"events"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -403,23 +403,23 @@ Global___WatchRunRequest: _TypeAlias = WatchRunRequest  # noqa: Y015
 
 @_typing.final
 class WatchRunResponse(_message.Message):
-    """One event of a run."""
+    """What a run had to tell at one moment."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    EVENT_FIELD_NUMBER: _builtins.int
+    EVENTS_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def event(self) -> Global___RunEvent:
-        """The event."""
+    def events(self) -> _containers.RepeatedCompositeFieldContainer[Global___RunEvent]:
+        """One or more events, in order."""
 
     def __init__(
         self,
         *,
-        event: Global___RunEvent | None = ...,
+        events: _abc.Iterable[Global___RunEvent] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["events", b"events"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -495,7 +495,7 @@ class RunEvent(_message.Message):
 
     @_builtins.property
     def usage(self) -> Global___Usage:
-        """What the run has used so far."""
+        """What one model call used."""
 
     @_builtins.property
     def run_finished(self) -> Global___RunFinished:
@@ -895,7 +895,7 @@ Global___Suggestion: _TypeAlias = Suggestion  # noqa: Y015
 
 @_typing.final
 class Usage(_message.Message):
-    """Tokens by model."""
+    """Tokens one model call used."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
