@@ -169,6 +169,7 @@ class RunPump:
         A gap in the offsets ends it too: what is missing is asked for again.
         """
         now = asyncio.get_running_loop().time
+        renew_at = 0.0
         async with (
             asyncio.timeout(self._limits.lost_seconds) as patience,
             aclosing(events),
@@ -181,7 +182,10 @@ class RunPump:
                 if proposals and appended.last_offset < proposals[-1].offset:
                     return False
                 cursor.heard = time.monotonic()
-                patience.reschedule(now() + self._limits.lost_seconds)
+                if now() >= renew_at:
+                    # A new timer for every event would cost more than the event.
+                    renew_at = now() + self._limits.lost_seconds / 10
+                    patience.reschedule(renew_at + self._limits.lost_seconds)
         return False
 
     async def _is_final(
