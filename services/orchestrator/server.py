@@ -29,6 +29,7 @@ __all__ = ["SERVICE_NAME", "Servicer", "encode_event"]
 SERVICE_NAME: Final = "venturebots.orchestrator.v1.OrchestratorService"
 _STATUSES: Final = {"events_dropped": grpc.StatusCode.DATA_LOSS}
 _MAX_ID_LENGTH: Final = 200
+_MAX_UINT32: Final = 2**32 - 1
 _SPEAKERS: Final = {
     pb.ROLE_FOUNDER: Speaker.FOUNDER,
     pb.ROLE_COACH: Speaker.COACH,
@@ -358,10 +359,15 @@ def _run_payload(
                 code=event.error.code,
                 detail=event.error.detail,
                 retryable=event.error.retryable,
-                retry_after_ms=event.error.retry_after_ms or 0,
+                retry_after_ms=_bounded(event.error.retry_after_ms),
             )
             return {"run_failed": {"error": error}}
         case events.RunCancelled():
             return {"run_cancelled": {"reason": event.reason}}
         case _:
             assert_never(event)
+
+
+def _bounded(retry_after_ms: int | None) -> int:
+    """A delay as the protocol holds it; a provider may ask for any."""
+    return min(max(0, retry_after_ms or 0), _MAX_UINT32)

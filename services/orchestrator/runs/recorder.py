@@ -60,16 +60,21 @@ class Recorder:
             self._log.append(event)
 
     def end(self, outcome: RunOutcome, status: EndStatus) -> None:
-        """Close what is open with a status, then write the terminal event."""
+        """Close what is open with a status, then write the terminal event.
+
+        When the event cannot be written, call again with another.
+        """
         if self._is_ended:
             return
         self._flush()
         now = self._loop.time()
         for message_id in list(self._lengths):
             self._log.append(self._tracked(MessageFinished(message_id, status)))
-        for call_id, begun in self._open_tools.items():
+        while self._open_tools:
+            call_id, begun = _pop_first(self._open_tools)
             self._log.append(ToolFinished(call_id, status, _milliseconds(now - begun)))
-        for step, begun in self._open_steps.values():
+        while self._open_steps:
+            _, (step, begun) = _pop_first(self._open_steps)
             duration_ms = _milliseconds(now - begun)
             self._log.append(StepFinished(step.step_id, step.task, status, duration_ms))
         self._log.append(outcome)
@@ -124,6 +129,11 @@ class Recorder:
             self._pending.clear()
             self._written_at = self._loop.time()
             self._log.append(MessageDelta(self._pending_message, text))
+
+
+def _pop_first[K, V](entries: dict[K, V]) -> tuple[K, V]:
+    key = next(iter(entries))
+    return key, entries.pop(key)
 
 
 def _milliseconds(seconds: float) -> int:

@@ -78,8 +78,10 @@ class Run:
                 if self._cancel_reason is None:
                     outcome = self._unforeseen(error)
             finally:
-                self._end(outcome or RunCancelled(self._cancel_reason or ""))
-                ended()
+                try:
+                    self._end(outcome or RunCancelled(self._cancel_reason or ""))
+                finally:
+                    ended()
 
         self._task = asyncio.create_task(execute(), name=f"run {self.run_id}")
 
@@ -126,6 +128,13 @@ class Run:
         return RunFailed(RunFailedError("the run failed unexpectedly; try again"))
 
     def _end(self, outcome: RunOutcome) -> None:
+        try:
+            self._tell_end(outcome)
+        except Exception as error:  # noqa: BLE001 - a run always ends with an event
+            # No message can hold what is to be told: that there is an end, it can.
+            self._tell_end(self._unforeseen(error))
+
+    def _tell_end(self, outcome: RunOutcome) -> None:
         match outcome:
             case RunFinished():
                 self.state, left_open = RunState.FINISHED, EndStatus.FAILED

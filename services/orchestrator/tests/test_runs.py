@@ -206,6 +206,32 @@ async def test_an_unforeseen_failure_hides_its_text(serve: Serve) -> None:
     assert "secret" not in told.detail
 
 
+@pytest.mark.parametrize("retry_after_ms", [2**32, 10**30, -1])
+async def test_a_delay_no_message_can_hold_still_ends_the_run(
+    serve: Serve, retry_after_ms: int
+) -> None:
+    error = LLMRateLimitedError("slow down", retry_after_ms=retry_after_ms)
+    orchestrator, caller = await serve(ScriptedEngine(lambda _: [Fail(error)]))
+    reading = caller.run("r1")
+    await reading.end()
+    assert_well_formed(reading)
+    assert reading.events[-1].run_failed.error.code == "llm_rate_limited"
+    await orchestrator.stop(grace_seconds=0)
+
+
+async def test_an_event_no_message_can_hold_still_ends_the_run(serve: Serve) -> None:
+    bad = LLMRateLimitedError("half a \ud83d character")
+    orchestrator, caller = await serve(
+        ScriptedEngine(lambda _: [Say(["We"]), Fail(bad)])
+    )
+    reading = caller.run("r1")
+    await reading.end()
+    assert_well_formed(reading)
+    assert reading.events[-1].run_failed.error.code == "run_failed"
+    assert reading.kinds.count("step_finished") == 1
+    await orchestrator.stop(grace_seconds=0)
+
+
 async def test_a_passed_deadline_ends_the_run(
     serve: Serve, held: ScriptedEngine
 ) -> None:
