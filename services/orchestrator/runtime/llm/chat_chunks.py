@@ -3,6 +3,8 @@
 import json
 from typing import Any
 
+from pydantic_core import from_json
+
 from services.orchestrator.errors import LLMBadOutputError, LLMUnavailableError
 from services.orchestrator.runtime.llm.base import Completion, TokenUsage, ToolCall
 from services.orchestrator.runtime.llm.provider_errors import error_from_event
@@ -11,6 +13,8 @@ from services.orchestrator.runtime.scope import TokenTap
 __all__ = ["ChatCompletionReader"]
 
 _DONE = b"[DONE]"
+_MAX_TOKENS = 2**32 - 1
+"""As much as a run's events can tell."""
 
 
 class ChatCompletionReader:
@@ -24,6 +28,7 @@ class ChatCompletionReader:
         self._model = model
         self._tap = tap
         self._text: list[str] = []
+        self._half = ""
         self._tool_calls: dict[int, ToolCall] = {}
         self._usage: TokenUsage | None = None
         self._finish_reason: str | None = None
@@ -40,7 +45,7 @@ class ChatCompletionReader:
             self.is_done = True
             return False
         try:
-            chunk = json.loads(data)
+            chunk = _parsed(data)
             if chunk.get("error"):
                 raise error_from_event(self._model, chunk["error"])
             if chunk.get("usage"):
@@ -76,13 +81,24 @@ class ChatCompletionReader:
         if calls:
             for call in calls:
                 self._take_tool_call(call)
-        text = delta.get("content")
+        content = delta.get("content")
+        if content:
+            self._take_text(content)
+        return bool(content or calls or delta.get("reasoning_content"))
+
+    def _take_text(self, content: object) -> None:
+        """Show a piece; half of a character waits for the other half.
+
+        Servers that count in UTF-16 cut between the two.
+        """
+        if not isinstance(content, str):
+            raise TypeError("content is not text")
+        text = self._half + content
+        self._half = text[-1] if "\ud800" <= text[-1] <= "\udbff" else ""
+        text = _mended(text.removesuffix(self._half))
         if text:
-            if not isinstance(text, str):
-                raise TypeError("content is not text")
             self._text.append(text)
             self._tap(text)
-        return bool(text or calls or delta.get("reasoning_content"))
 
     def _take_tool_call(self, part: dict[str, Any]) -> None:
         index = part.get("index")
@@ -98,11 +114,30 @@ class ChatCompletionReader:
         )
         call["id"] = part.get("id") or call["id"]
         function = part.get("function") or {}
-        call["function"]["name"] += function.get("name") or ""
+        call["function"]["name"] += _mended(function.get("name") or "")
         call["function"]["arguments"] += function.get("arguments") or ""
 
     def _take_usage(self, usage: dict[str, Any]) -> None:
         self._usage = TokenUsage(
-            prompt_tokens=int(usage.get("prompt_tokens") or 0),
-            completion_tokens=int(usage.get("completion_tokens") or 0),
+            prompt_tokens=_tokens(usage.get("prompt_tokens")),
+            completion_tokens=_tokens(usage.get("completion_tokens")),
         )
+
+
+def _parsed(data: bytes) -> Any:  # noqa: ANN401 - whatever the provider sent
+    try:
+        return from_json(data)
+    except ValueError:
+        return json.loads(data)  # slower, but takes halves of characters
+
+
+def _mended(text: str) -> str:
+    """The text with its halves of characters joined, or replaced when alone."""
+    if text.isascii():
+        return text
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
+def _tokens(told: object) -> int:
+    """A number of tokens; what is none counts as 0, for the answer is good."""
+    return min(max(0, told), _MAX_TOKENS) if isinstance(told, int) else 0

@@ -3,6 +3,7 @@
 import contextlib
 import email.utils
 import json
+import math
 import time
 
 from services.orchestrator.errors import (
@@ -31,6 +32,7 @@ _CONTEXT_MARKERS = (
     "exceeds the available context",
 )
 _RETRIED_STATUSES = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
+_LONGEST_WAIT_SECONDS = 30 * 24 * 3600.0
 _UNAUTHORIZED, _FORBIDDEN, _TOO_MANY = 401, 403, 429
 _CLIENT_ERRORS = range(400, 500)
 
@@ -72,14 +74,16 @@ def is_worth_a_retry(status: int) -> bool:
 
 def retry_after_ms(header: str | None) -> int | None:
     """A Retry-After header, in seconds or as a date, in milliseconds from now."""
-    if not header:
+    seconds = math.nan
+    if header:
+        with contextlib.suppress(ValueError, OverflowError):
+            moment = email.utils.parsedate_to_datetime(header).timestamp()
+            seconds = moment - time.time()
+        with contextlib.suppress(ValueError):
+            seconds = float(header)
+    if math.isnan(seconds):
         return None
-    with contextlib.suppress(ValueError):
-        return max(0, round(float(header) * 1000))
-    with contextlib.suppress(ValueError):
-        moment = email.utils.parsedate_to_datetime(header).timestamp()
-        return max(0, round((moment - time.time()) * 1000))
-    return None
+    return round(min(max(0.0, seconds), _LONGEST_WAIT_SECONDS) * 1000)
 
 
 def _speaks_of_context(text: str) -> bool:

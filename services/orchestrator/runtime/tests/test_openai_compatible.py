@@ -68,6 +68,29 @@ async def test_text_streams_piece_by_piece_with_usage() -> None:
     assert "tools" not in request
 
 
+async def test_characters_cut_in_two_are_whole_again() -> None:
+    halves = Reply(pieces=("Hi \ud83d", "\udc4b", " you", "\ud83d!", "\udc4b."))
+    async with ScriptedModel(halves) as server:
+        result, pieces = await _ask(server)
+    assert isinstance(result, Completion)
+    assert result.text == "".join(pieces) == "Hi 👋 you\ufffd!\ufffd."
+
+
+@pytest.mark.parametrize("told", ["-1", "1e999", "NaN", '"many"', "1" + "0" * 30])
+async def test_a_senseless_usage_spoils_no_answer(told: str) -> None:
+    body = (
+        b'{"choices": [{"message": {"content": "Hi"}, "finish_reason": "stop"}],'
+        b' "usage": {"prompt_tokens": %b, "completion_tokens": 3}}' % told.encode()
+    )
+    async with ScriptedModel(Reply(body=body, headers=_JSON)) as server:
+        result, pieces = await _ask(server)
+    assert pieces == ["Hi"]
+    assert isinstance(result, Completion)
+    assert result.usage is not None
+    assert 0 <= result.usage.prompt_tokens < 2**32
+    assert result.usage.completion_tokens == 3
+
+
 def test_it_works_on_uvloop_as_well() -> None:
     uvloop = pytest.importorskip("uvloop")
 
@@ -179,6 +202,17 @@ async def test_a_retry_after_that_is_too_long_is_told_and_not_waited_for() -> No
     assert isinstance(result, LLMRateLimitedError)
     assert result.retry_after_ms == 3_600_000
     assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize(
+    "header", ["inf", "1e300", "99999999999", "Fri, 31 Dec 9999 23:59:59 GMT"]
+)
+async def test_no_retry_after_is_longer_than_a_month(header: str) -> None:
+    refusal = Reply(status=429, headers={"retry-after": header})
+    async with ScriptedModel(refusal) as server:
+        result, _ = await _ask(server)
+    assert isinstance(result, LLMRateLimitedError)
+    assert result.retry_after_ms == 30 * 24 * 3600 * 1000
 
 
 async def test_a_provider_that_is_not_there_is_unavailable() -> None:
