@@ -4,14 +4,22 @@ import hmac
 import ipaddress
 from pathlib import Path
 
+import structlog
+
 __all__ = ["BearerToken", "is_loopback"]
+
+_logger = structlog.get_logger(__name__)
 
 _SCHEME = "Bearer "
 _HEADER = "authorization"
 
 
 class BearerToken:
-    """A shared token in a file; a rotated file is noticed without a restart."""
+    """A shared token in a file; a rotated file is noticed without a restart.
+
+    A file that cannot be read later leaves the last token in use. Raises OSError
+    or ValueError when there is none to begin with.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -33,15 +41,25 @@ class BearerToken:
         return False
 
     def _read(self) -> str:
+        try:
+            self._renew()
+        except (OSError, ValueError) as error:
+            # Files are away or empty for a moment while they are replaced.
+            if self._stamp is None:
+                raise
+            _logger.warning("token file not read", error=str(error))
+        return self._token
+
+    def _renew(self) -> None:
         stat = self._path.stat()
         stamp = (stat.st_mtime_ns, stat.st_ino)
-        if stamp != self._stamp:
-            token = self._path.read_text("utf-8").strip()
-            if not token:
-                message = f"token file {str(self._path)!r} is empty"
-                raise ValueError(message)
-            self._token, self._stamp = token, stamp
-        return self._token
+        if stamp == self._stamp:
+            return
+        token = self._path.read_text("utf-8").strip()
+        if not token:
+            message = f"token file {str(self._path)!r} is empty"
+            raise ValueError(message)
+        self._token, self._stamp = token, stamp
 
 
 def is_loopback(address: str) -> bool:

@@ -12,7 +12,7 @@ __all__ = ["Connection", "connect"]
 MAX_MESSAGE_BYTES = 16 * 1024 * 1024
 """A long conversation's history fits; anything larger is a mistake."""
 
-_CHANNEL_OPTIONS = (
+OPTIONS = (
     ("grpc.keepalive_time_ms", 20_000),
     ("grpc.keepalive_timeout_ms", 10_000),
     ("grpc.keepalive_permit_without_calls", 1),
@@ -60,6 +60,6 @@ def connect(address: str, *, token_file: Path | None = None) -> Connection:
         raise ValueError(message)
     return Connection(
         address=address,
-        channel=grpc.aio.insecure_channel(address, options=_CHANNEL_OPTIONS),
+        channel=grpc.aio.insecure_channel(address, options=OPTIONS),
         token=BearerToken(token_file) if token_file else None,
     )

@@ -11,11 +11,11 @@ from libs.rpc.channel import MAX_MESSAGE_BYTES
 
 __all__ = ["create_server"]
 
-_SERVER_OPTIONS = (
+OPTIONS = (
     ("grpc.keepalive_time_ms", 20_000),
     ("grpc.keepalive_timeout_ms", 10_000),
     ("grpc.keepalive_permit_without_calls", 1),
-    ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
+    ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
     ("grpc.http2.max_pings_without_data", 0),
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
     ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
@@ -29,7 +29,7 @@ _OPEN_SERVICE = "/grpc.health.v1.Health/"
 def create_server(*, token: BearerToken | None = None) -> grpc.aio.Server:
     """Create a server; with a token every call but health checks must show it."""
     interceptors = [_RequireToken(token)] if token else []
-    return grpc.aio.server(interceptors=interceptors, options=_SERVER_OPTIONS)
+    return grpc.aio.server(interceptors=interceptors, options=OPTIONS)
 
 
 class _RequireToken(grpc.aio.ServerInterceptor):

@@ -8,16 +8,19 @@ from typing import TYPE_CHECKING, Any, override
 import grpc
 import grpc.aio
 import pytest
+from grpc._cython import cygrpc
 
 from libs.errors import ErrorKind, VentureBotsError
 from libs.rpc import (
     BearerToken,
     RemoteError,
     abort_on_error,
+    channel,
     connect,
     create_server,
     is_loopback,
     remote_errors,
+    server,
 )
 from venturebots.orchestrator.v1.orchestrator_service_pb2 import (
     GetRunRequest,
@@ -200,6 +203,26 @@ async def test_a_rotated_token_is_noticed(tmp_path: Path) -> None:
 def test_loopback_is_recognised(address: str, *, expected: bool) -> None:
     """A name that only resolves to loopback is not trusted."""
     assert is_loopback(address) is expected
+
+
+def test_every_channel_option_is_one_grpc_knows() -> None:
+    # A name it does not know it ignores, without a word.
+    binary = Path(cygrpc.__file__).read_bytes()
+    names = [name for name, _ in (*server.OPTIONS, *channel.OPTIONS)]
+    assert [name for name in names if name.encode() not in binary] == []
+
+
+async def test_a_token_file_that_is_away_leaves_the_last_token(tmp_path: Path) -> None:
+    path = tmp_path / "token"
+    path.write_text("first\n", "utf-8")
+    token = BearerToken(path)
+    shown = token.metadata()
+    path.write_text("", "utf-8")
+    assert token.metadata() == shown
+    path.unlink()
+    assert token.metadata() == shown
+    path.write_text("second\n", "utf-8")
+    assert token.metadata() == (("authorization", "Bearer second"),)
 
 
 def test_beyond_loopback_a_token_is_required() -> None:

@@ -7,7 +7,9 @@ from typing import Any
 from services.api_gateway.store import RunProposal
 from venturebots.orchestrator.v1 import orchestrator_service_pb2 as pb
 
-__all__ = ["proposals_of"]
+__all__ = ["UNKNOWN_TYPE", "proposals_of"]
+
+UNKNOWN_TYPE = "unknown"
 
 _STEP_STATUS = {
     pb.STEP_STATUS_COMPLETE: "complete",
@@ -154,11 +156,15 @@ _TRANSLATIONS: dict[str, tuple[str, Callable[[pb.RunEvent], dict[str, Any]]]] = 
 
 
 def proposals_of(events: Iterable[pb.RunEvent]) -> list[RunProposal]:
-    """Translate events in order; a payload this version does not know is left out."""
+    """Translate events in order.
+
+    A payload this version does not know keeps its offset, for offsets are dense.
+    """
     proposals = []
     for event in events:
         payload = event.WhichOneof("payload")
         if payload is None:
+            proposals.append(RunProposal(event.offset, UNKNOWN_TYPE, {}))
             continue
         type_, translate = _TRANSLATIONS[payload]
         proposal = RunProposal(event.offset, type_, translate(event))

@@ -23,6 +23,7 @@ from services.api_gateway.runs.tests.scripted_orchestrator import (
 from services.api_gateway.store import CommandKey, NewSession, Store, WhenBusy
 from services.api_gateway.store_sql.store import open_store
 from services.api_gateway.wire.events import TERMINAL_TYPES
+from venturebots.orchestrator.v1 import orchestrator_service_pb2 as pb
 
 LIMITS = PumpLimits(
     pick_seconds=2, lost_seconds=2, reattach_seconds=0.02, store_retry_seconds=0.05
@@ -271,6 +272,22 @@ async def test_a_new_gateway_goes_on_where_the_old_one_stopped(
         await bench.log.until(ended)
     assert bench.log.text() == "".join(orchestrator.words)
     assert orchestrator.executed == [run_id]
+
+
+async def test_an_event_of_a_newer_orchestrator_is_passed_over(
+    bench: Bench, orchestrator: ScriptedOrchestrator
+) -> None:
+    orchestrator.holds_at = 4
+    newer = pb.RunEvent.FromString(b"\xa2\x38\x00")  # field 900, empty
+    async with carrying(bench, orchestrator.address) as service:
+        run_id = await bench.send()
+        service.wake()
+        await bench.log.until(lambda events: events[-1]["type"] == "message.delta")
+        script = orchestrator.runs[run_id]
+        script.replace_rest(newer, *script.events[script.told :])
+        await bench.log.until(ended)
+    assert bench.log.types()[-1] == "run.finished"
+    assert bench.log.text() == "".join(orchestrator.words)
 
 
 async def test_a_silent_process_ends_its_runs_and_is_stopped_when_it_is_back(
