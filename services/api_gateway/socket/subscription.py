@@ -21,6 +21,8 @@ from services.api_gateway.wire.frames import (
 
 __all__ = ["Sink", "StreamLog", "Subscription"]
 
+_MAX_SEQ = 2**63 - 1
+
 
 class StreamLog(Protocol):
     """What following a stream needs of the store."""
@@ -80,12 +82,13 @@ class Subscription:
     ) -> None:
         """Follow `stream` after `after_seq`.
 
-        No cursor, or one of another epoch, begins with a snapshot. Without an
-        epoch the cursor is believed.
+        No cursor, one of another epoch or one that no log can reach begins with a
+        snapshot. Without an epoch the cursor is believed.
         """
         self.stream = stream
         is_foreign = epoch is not None and epoch != store.epoch
-        self._cursor = None if is_foreign else after_seq
+        is_beyond = after_seq is not None and after_seq > _MAX_SEQ
+        self._cursor = None if is_foreign or is_beyond else after_seq
         self._store = store
         self._fanout = fanout
         self._sink = sink

@@ -204,6 +204,14 @@ async def test_after_compaction_an_old_cursor_gets_a_snapshot(talk: Talk) -> Non
     assert snapshot["seq"] == live["seq"] == before
 
 
+@pytest.mark.parametrize("after_seq", [2**63 - 1, 2**63, 2**80])
+async def test_a_cursor_beyond_any_log_gets_a_snapshot(
+    talk: Talk, after_seq: int
+) -> None:
+    async with talk.gateway.client(talk.cursor(after_seq)) as client:
+        assert (await client.receive())["type"] == "snapshot"
+
+
 async def test_deleting_a_session_ends_its_stream_on_every_socket(talk: Talk) -> None:
     founder = {"stream": f"founder:{talk.founder_id}"}
     async with (
