@@ -49,13 +49,17 @@ class ModelClient:
             if not data:
                 raise ConnectionError("the model server closed the stream")
             *events, rest = (rest + data).split(b"\n\n")
-            for event in events:
-                payload = event.partition(b"data: ")[2]
-                if payload.startswith(b"{"):
-                    delta = json.loads(payload)["choices"][0]["delta"]
-                    if "content" in delta:
-                        yield delta["content"]
+            for token in filter(None, map(_token, events)):
+                yield token
         self._idle.append((reader, writer))
+
+
+def _token(event: bytes) -> str | None:
+    payload = event.partition(b"data: ")[2]
+    if not payload.startswith(b"{"):
+        return None
+    content: str | None = json.loads(payload)["choices"][0]["delta"].get("content")
+    return content
 
 
 def _speak(model: ModelClient) -> "grpc.RpcMethodHandler[bytes, bytes]":
