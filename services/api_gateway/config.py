@@ -19,6 +19,7 @@ from pydantic import (
 from pydantic_settings import NoDecode, SettingsConfigDict
 
 from libs.config import ServiceSettings
+from libs.rpc import is_loopback
 from libs.telemetry import LogFormat
 from services.api_gateway.store import WhenBusy
 
@@ -122,6 +123,17 @@ class Config(ServiceSettings):
                 )
                 raise ValueError(message)
         return value
+
+    @model_validator(mode="after")
+    def _far_orchestrators_are_shown_a_token(self) -> Self:
+        for address in self.orchestrator_addresses:
+            if self.orchestrator_token_file is None and not is_loopback(address):
+                message = (
+                    f"VB_GATEWAY_ORCHESTRATOR_TOKEN_FILE is missing: {address!r} is "
+                    "beyond loopback"
+                )
+                raise ValueError(message)
+        return self
 
     @model_validator(mode="after")
     def _origins_have_no_path(self) -> Self:

@@ -44,5 +44,7 @@ async def _sweep_forever(store: Store, retention: RetentionSettings) -> None:
             )
         except VentureBotsError as error:
             _logger.warning("upkeep put off", code=error.code)
+        except Exception:  # nobody else would sweep again
+            _logger.exception("upkeep put off")
         else:
             _logger.debug("upkeep done", compacted=compacted, forgotten=forgotten)

@@ -134,6 +134,9 @@ class OrchestratorDirectory:
                     "orchestrator lost", address=known.address, code=error.code
                 )
             known.description = None
+        except Exception:
+            known.description = None
+            raise
         else:
             known.last_seen = time.monotonic()
             known.dispatched = 0
@@ -141,9 +144,15 @@ class OrchestratorDirectory:
 
     async def _poll_forever(self, known: Orchestrator) -> None:
         while True:
-            await self.refresh(known)
-            is_ready = known.description is not None and known.description.is_ready
-            await asyncio.sleep(POLL_SECONDS if is_ready else RETRY_SECONDS)
+            pause_seconds = POLL_SECONDS
+            try:
+                await self.refresh(known)
+            except Exception:  # nobody else would ask again
+                _logger.exception("orchestrator not asked", address=known.address)
+            else:
+                if known.description is None or not known.description.is_ready:
+                    pause_seconds = RETRY_SECONDS
+            await asyncio.sleep(pause_seconds)
 
     async def _resolve_forever(self) -> None:
         while True:
@@ -153,10 +162,11 @@ class OrchestratorDirectory:
                     for name in self._names
                     for address in await _addresses_of(name)
                 }
+                self._follow(addresses)
             except OSError as error:
                 _logger.warning("orchestrator names not resolved", error=str(error))
-            else:
-                self._follow(addresses)
+            except Exception:  # nobody else would look again
+                _logger.exception("orchestrators not followed")
             await asyncio.sleep(RESOLVE_SECONDS)
 
     def _follow(self, addresses: set[str]) -> None:

@@ -103,6 +103,9 @@ class RunService:
             except VentureBotsError as error:
                 _logger.warning("runs not claimed", code=error.code)
                 claimed = []
+            except Exception:  # nobody else would claim again
+                _logger.exception("runs not claimed")
+                claimed = []
             for work in claimed:
                 pump = self._new_pump(work.run_id)
                 self._spawn(self._carry(work.run_id, pump, pump.execute(work)))
@@ -113,7 +116,10 @@ class RunService:
     async def _lease_forever(self) -> None:
         while True:
             await asyncio.sleep(LEASE_SECONDS)
-            await self._keep_leases()
+            try:
+                await self._keep_leases()
+            except Exception:  # nobody else would renew again
+                _logger.exception("leases not renewed")
 
     async def _keep_leases(self) -> None:
         """Renew and adopt; a store that takes no writes just now is asked again."""

@@ -22,6 +22,7 @@ def test_lists_and_groups_are_read_from_variables(
 ) -> None:
     for name, value in {
         "ORCHESTRATOR_ADDRESSES": "one:1, two:2",
+        "ORCHESTRATOR_TOKEN_FILE": "/run/secrets/token",
         "TRUSTED_PROXIES": "10.0.0.0/8,fd00::/8",
         "ALLOWED_ORIGINS": "https://coach.example",
         "LIMITS__MESSAGES_PER_MINUTE": "7",
@@ -39,6 +40,14 @@ def test_lists_and_groups_are_read_from_variables(
     assert config.limits.messages_per_minute == 7
     assert config.when_busy is WhenBusy.INTERRUPT
     assert config.cookie_name == "vb_founder_blue"
+
+
+def test_an_orchestrator_beyond_loopback_needs_a_token(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("VB_GATEWAY_ORCHESTRATOR_ADDRESSES", "coach:50051")
+    assert main(["--print-config"]) == 2
+    assert "VB_GATEWAY_ORCHESTRATOR_TOKEN_FILE" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

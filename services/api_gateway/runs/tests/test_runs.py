@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -20,7 +20,7 @@ from services.api_gateway.runs.tests.scripted_orchestrator import (
     ScriptedOrchestrator,
     UnavailableRefusalError,
 )
-from services.api_gateway.store import CommandKey, NewSession, Store, WhenBusy
+from services.api_gateway.store import CommandKey, NewSession, RunWork, Store, WhenBusy
 from services.api_gateway.store_sql.store import open_store
 from services.api_gateway.wire.events import TERMINAL_TYPES
 from venturebots.orchestrator.v1 import orchestrator_service_pb2 as pb
@@ -90,6 +90,24 @@ class Bench:
         return accepted.run_id
 
 
+class StumblingStore:
+    """A store whose first claim meets a bug."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self.has_stumbled = asyncio.Event()
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._store, name)
+
+    async def claim_runnable(self, owner: str, limit: int) -> list[RunWork]:
+        """Fail once, then claim."""
+        if not self.has_stumbled.is_set():
+            self.has_stumbled.set()
+            raise KeyError("bug")
+        return await self._store.claim_runnable(owner, limit)
+
+
 @pytest.fixture
 async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
     """A real store in a temporary file."""
@@ -152,6 +170,20 @@ async def test_a_run_is_carried_to_its_end(
     )
     assert orchestrator.executed == [run_id]
     assert orchestrator.requests[0].message.text == "It takes me hours to invoice."
+
+
+async def test_a_claim_that_fails_unforeseen_is_made_again(
+    bench: Bench, orchestrator: ScriptedOrchestrator
+) -> None:
+    stumbling = StumblingStore(bench.store)
+    bench.store = cast("Store", stumbling)
+    async with carrying(bench, orchestrator.address) as service:
+        async with asyncio.timeout(20):
+            await stumbling.has_stumbled.wait()
+        run_id = await bench.send()
+        service.wake()
+        await bench.log.until(ended)
+    assert orchestrator.executed == [run_id]
 
 
 async def test_a_lost_call_is_attached_again_without_a_gap_or_a_double(
