@@ -8,7 +8,7 @@ import asyncio
 import time
 import uuid
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import assert_never
@@ -99,6 +99,10 @@ class RunPump:
             instance_id = chosen.description.instance_id
             if not await self._record(work.run_id, chosen.address, instance_id):
                 return
+            if self.is_cancelled:
+                # Between two dispatches nobody was there to be told.
+                await self._end_cancelled(work.run_id)
+                return
             events = chosen.client.run(
                 work,
                 founder_ref=str(uuid.uuid5(_FOUNDER_REFS, work.founder_id)),
@@ -139,9 +143,7 @@ class RunPump:
         cursor = _Cursor(offset=active.last_offset, heard=time.monotonic())
         while time.monotonic() - cursor.heard <= self._limits.lost_seconds:
             if events is None:
-                events = orchestrator.client.watch(
-                    active.run_id, after_offset=cursor.offset
-                )
+                events = await self._attach(active.run_id, orchestrator, cursor.offset)
             try:
                 if await self._follow(active.run_id, events, cursor):
                     return
@@ -157,6 +159,15 @@ class RunPump:
             await asyncio.sleep(self._limits.reattach_seconds)
         self._abandon(orchestrator, active.run_id)
         await self._lose(active)
+
+    async def _attach(
+        self, run_id: str, orchestrator: Orchestrator, offset: int
+    ) -> AsyncGenerator[Sequence[RunProposal]]:
+        """Watch again; a wish to stop may have been lost with the connection."""
+        if self.is_cancelled:
+            with suppress(RemoteError):
+                await orchestrator.client.cancel(run_id, reason="founder")
+        return orchestrator.client.watch(run_id, after_offset=offset)
 
     async def _follow(
         self,
@@ -218,13 +229,17 @@ class RunPump:
     async def _lose(self, active: ActiveRun) -> None:
         """End a run whose process is gone."""
         if self.is_cancelled:
-            appended = await self._written(
-                lambda: self._store.end_cancelled_run(active.run_id, "founder")
-            )
-            self.has_runnable |= appended.has_runnable
+            await self._end_cancelled(active.run_id)
         else:
             detail = "the coach lost its train of thought; ask it to try again"
             await self.fail(active.run_id, RunLostError(detail))
+
+    async def _end_cancelled(self, run_id: str) -> None:
+        """End a stopped run that nobody executes any more."""
+        appended = await self._written(
+            lambda: self._store.end_cancelled_run(run_id, "founder")
+        )
+        self.has_runnable |= appended.has_runnable
 
     async def fail(self, run_id: str, error: VentureBotsError) -> None:
         """End a run that can go no further."""

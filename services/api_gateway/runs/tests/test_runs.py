@@ -13,7 +13,7 @@ import pytest
 
 from services.api_gateway.fanout import LoggedEvent
 from services.api_gateway.runs.directory import OrchestratorDirectory
-from services.api_gateway.runs.pump import PumpLimits
+from services.api_gateway.runs.pump import PumpLimits, RunPump
 from services.api_gateway.runs.service import RunService
 from services.api_gateway.runs.tests.scripted_orchestrator import (
     ExhaustedRefusalError,
@@ -288,6 +288,52 @@ async def test_a_stopped_run_is_stopped_where_it_executes(
     assert orchestrator.cancelled == [run_id]
     assert bench.log.types()[-1] == "run.cancelled"
     assert bench.log.events[-2]["data"]["status"] == "cancelled"
+
+
+@asynccontextmanager
+async def pumping(bench: Bench, address: str) -> AsyncIterator[RunPump]:
+    """A pump that was told to stop its run."""
+    directory = OrchestratorDirectory(names=[address], token_file=None)
+    await directory.start()
+    pump = RunPump(
+        store=bench.store,
+        directory=directory,
+        limits=LIMITS,
+        abandon=lambda _orchestrator, _run_id: None,
+    )
+    pump.is_cancelled = True
+    try:
+        yield pump
+    finally:
+        await directory.aclose()
+
+
+async def test_a_run_stopped_between_two_dispatches_is_not_executed(
+    bench: Bench, orchestrator: ScriptedOrchestrator
+) -> None:
+    await bench.send()
+    [work] = await bench.store.claim_runnable("gateway-1", 1)
+    async with pumping(bench, orchestrator.address) as pump:
+        await pump.execute(work)
+    assert orchestrator.executed == []
+    assert bench.log.types()[-1] == "run.cancelled"
+
+
+async def test_a_stop_lost_with_the_connection_is_repeated(
+    bench: Bench, orchestrator: ScriptedOrchestrator
+) -> None:
+    orchestrator.holds_at = 4
+    async with carrying(bench, orchestrator.address) as service:
+        run_id = await bench.send()
+        service.wake()
+        await bench.log.until(lambda events: events[-1]["type"] == "message.delta")
+    decision = await bench.store.cancel_run(bench.key("run.cancel"), run_id)
+    assert decision.active is not None
+    async with pumping(bench, orchestrator.address) as pump:
+        await asyncio.wait_for(pump.resume(decision.active), 20)
+    assert orchestrator.cancelled == [run_id]
+    assert bench.log.types()[-1] == "run.cancelled"
+    assert len(bench.log.terminals()) == 1
 
 
 async def test_a_new_gateway_goes_on_where_the_old_one_stopped(
