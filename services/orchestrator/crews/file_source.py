@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import structlog
-from watchfiles import awatch
+from watchfiles import Change, awatch
 
 from libs.crewspec.compiler import CompiledSet, InvalidDocumentsError, compile_set
 from libs.crewspec.loader import load_directory
@@ -51,19 +51,28 @@ class FileSource:
     async def follow(self, stop: asyncio.Event) -> None:
         """Read the directory again after every change, until told to stop.
 
-        A directory that goes away is looked for again.
+        A directory that goes away, or is put in another's place, is looked for
+        again.
         """
+        is_again = False
         while not stop.is_set():
             try:
+                if is_again:
+                    await self.load()
+                is_again = True
                 await self._follow_changes(stop)
+                continue
             except (OSError, RuntimeError) as error:
                 _logger.warning("crew documents are out of sight", error=str(error))
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(stop.wait(), _LOST_SECONDS)
+            except Exception:  # nobody else would follow them
+                _logger.exception("crew documents are not followed")
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), _LOST_SECONDS)
 
     async def _follow_changes(self, stop: asyncio.Event) -> None:
+        """Load after every change; returns when the directory itself is gone."""
         # No filter: a mounted ConfigMap changes by renaming a hidden link.
-        async for _changes in awatch(
+        async for changes in awatch(
             self._directory,
             watch_filter=None,
             stop_event=stop,
@@ -71,6 +80,8 @@ class FileSource:
             debounce=_DEBOUNCE_MS,
         ):
             await self.load()
+            if (Change.deleted, str(self._directory)) in changes:
+                return
 
     def _compile(self) -> CompiledSet:
         return compile_set(

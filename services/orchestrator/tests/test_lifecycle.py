@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shutil
 import signal
 import sys
 from pathlib import Path
@@ -224,6 +225,25 @@ async def test_an_edit_is_served_to_the_next_run_and_a_bad_one_is_not(
     assert started.generations["GuardrailPolicy/strict"] == 2
     assert started.generations["ModelProvider/simulated"] == 1
     assert engine.plans[-1].crew.agents["coach"].backstory == "You have helped a few."
+
+
+async def test_a_directory_put_in_the_place_of_another_is_followed(
+    serve: Serve, documents: Path
+) -> None:
+    _, caller = await serve(ScriptedEngine())
+    before = {crew.name: crew.digest for crew in (await caller.crews()).crews}
+    shutil.rmtree(documents.parent)
+    await until_rejected(caller, is_rejected=True)
+    documents.parent.mkdir()
+    write_documents(documents.parent)
+    await until_rejected(caller, is_rejected=False)
+    edited = DOCUMENTS.replace("You have helped many.", "You have helped a few.")
+    async with asyncio.timeout(15):
+        while {crew.name: crew.digest for crew in (await caller.crews()).crews} == (
+            before
+        ):
+            write_documents(documents.parent, edited)
+            await asyncio.sleep(0.5)
 
 
 async def test_a_running_run_keeps_the_crew_it_began_with(
