@@ -227,14 +227,14 @@ def _deadline(request: pb.RunRequest) -> datetime | None:
     return request.deadline.ToDatetime(tzinfo=UTC)
 
 
-def encode_event(offset: int, ts: datetime, event: RunEvent) -> bytes:
+def encode_event(offset: int, at_ns: int, event: RunEvent) -> bytes:
     """Make the wire form of an event, the same for Run and WatchRun.
 
     Wire forms may be joined: the result is one response with all their events.
     """
     encoded = pb.RunEvent(**_payload(event))
     encoded.offset = offset
-    encoded.ts.FromDatetime(ts)
+    encoded.ts.FromNanoseconds(at_ns)
     return pb.RunResponse(events=[encoded]).SerializeToString()
 
 

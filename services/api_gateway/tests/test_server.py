@@ -4,9 +4,10 @@ import asyncio
 import os
 import signal
 import socket
+import sqlite3
 import sys
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, closing
 from http import HTTPStatus
 from pathlib import Path
 
@@ -14,7 +15,9 @@ import httpx
 from websockets.asyncio.client import connect
 from websockets.typing import Subprotocol
 
-from services.api_gateway.tests.gateway import new_session, say
+from services.api_gateway.context import open_context
+from services.api_gateway.peers import PeerPolicy
+from services.api_gateway.tests.gateway import config_for, new_session, say
 from services.api_gateway.wire.frames import SUBPROTOCOL, CloseCode
 
 DRAIN_SECONDS = 10
@@ -54,16 +57,37 @@ def _free_port() -> int:
         return port
 
 
-async def _until_ready(http: httpx.AsyncClient) -> None:
+async def _answered(http: httpx.AsyncClient) -> httpx.Response:
     async with asyncio.timeout(60):
         while True:
             try:
-                answer = await http.get("/readyz")
+                return await http.get("/readyz")
             except httpx.TransportError:
                 await asyncio.sleep(0.05)
-            else:
-                assert answer.status_code == HTTPStatus.OK
-                return
+
+
+async def _until_ready(http: httpx.AsyncClient) -> None:
+    assert (await _answered(http)).status_code == HTTPStatus.OK
+
+
+async def test_no_probe_hears_ready_before_the_store_is_open(tmp_path: Path) -> None:
+    config = config_for(tmp_path, metrics_port=_free_port())
+    peers = PeerPolicy(external_url=None, allowed_origins=(), trusted_proxies=())
+    url = f"http://127.0.0.1:{config.metrics_port}"
+    async with open_context(config, peers):
+        pass
+    with closing(sqlite3.connect(config.database_path)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        opening = open_context(config, peers)
+        entering = asyncio.create_task(opening.__aenter__())
+        async with httpx.AsyncClient(base_url=url, trust_env=False) as http:
+            answer = await _answered(http)
+            assert answer.status_code == HTTPStatus.SERVICE_UNAVAILABLE
+            other.rollback()
+            await entering
+            answer = await _answered(http)
+            assert answer.status_code == HTTPStatus.OK
+        await opening.__aexit__(None, None, None)
 
 
 async def test_a_gateway_told_to_stop_stops_and_loses_nothing(tmp_path: Path) -> None:

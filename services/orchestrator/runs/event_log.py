@@ -5,16 +5,16 @@ a reader who had not read them is told so.
 """
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, Callable
-from datetime import UTC, datetime
 
 from services.orchestrator.errors import EventsDroppedError
 from services.orchestrator.runs.events import RunEvent
 
 __all__ = ["Encode", "EventLog"]
 
-Encode = Callable[[int, datetime, RunEvent], bytes]
-"""Makes the wire form of an event from its offset, time and content.
+Encode = Callable[[int, int, RunEvent], bytes]
+"""Makes the wire form of an event from its offset, time (ns, UTC) and content.
 
 Wire forms joined are the wire form of all their events.
 """
@@ -42,7 +42,7 @@ class EventLog:
 
     def append(self, event: RunEvent) -> None:
         """Add an event and wake those who wait for one."""
-        encoded = self._encode(self.last_offset + 1, datetime.now(UTC), event)
+        encoded = self._encode(self.last_offset + 1, time.time_ns(), event)
         self._events.append(encoded)
         self.size_bytes += len(encoded)
         if self.size_bytes > self._max_bytes:

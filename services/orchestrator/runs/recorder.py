@@ -26,8 +26,9 @@ JOIN_SECONDS: Final = 0.05
 class Recorder:
     """Writes one run's events in order and ends it exactly once.
 
-    A piece of text that follows a pause is written at once; those that come
-    faster are joined for up to 50 ms. Any other event first flushes them.
+    A piece of text that follows a pause is written at once, with those that came
+    in the same turn of the loop; faster ones are joined for up to 50 ms. Any other
+    event first flushes them.
     """
 
     def __init__(self, *, log: EventLog) -> None:
@@ -35,7 +36,7 @@ class Recorder:
         self._loop = asyncio.get_running_loop()
         self._pending: list[str] = []
         self._pending_message = ""
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: asyncio.Handle | None = None
         self._written_at = float("-inf")
         self._lengths: dict[str, int] = {}
         self._open_steps: dict[str, tuple[StepStarted, float]] = {}
@@ -116,7 +117,7 @@ class Recorder:
         if self._timer is not None:
             return
         if now - self._written_at >= JOIN_SECONDS:
-            self._flush()
+            self._timer = self._loop.call_soon(self._flush)
         else:
             self._timer = self._loop.call_later(JOIN_SECONDS, self._flush)
 

@@ -1,6 +1,6 @@
 """A run's events, from what the engine tells to what is kept."""
 
-from datetime import datetime
+import asyncio
 
 import pytest
 
@@ -29,7 +29,7 @@ class Notebook:
     def __init__(self) -> None:
         self.events: list[RunEvent] = []
 
-    def __call__(self, offset: int, _ts: datetime, event: RunEvent) -> bytes:
+    def __call__(self, offset: int, _at_ns: int, event: RunEvent) -> bytes:
         """Note the event."""
         self.events.append(event)
         return str(offset).encode()
@@ -56,13 +56,26 @@ async def test_what_the_engine_left_open_is_closed_before_the_terminal_event(
     recorder.emit(MessageDelta("m", "Hé"))
     recorder.emit(MessageDelta("m", "llo"))
     recorder.end(RunCancelled("founder"), EndStatus.CANCELLED)
-    text, rest, message, tool, step, terminal = notebook.events[3:]
-    assert (text, rest) == (MessageDelta("m", "Hé"), MessageDelta("m", "llo"))
+    text, message, tool, step, terminal = notebook.events[3:]
+    assert text == MessageDelta("m", "Héllo")
     assert message == MessageEnded("m", EndStatus.CANCELLED, 5)
     assert isinstance(tool, ToolFinished)
     assert isinstance(step, StepFinished)
     assert {tool.status, step.status} == {EndStatus.CANCELLED}
     assert terminal == RunCancelled("founder")
+
+
+async def test_a_first_piece_waits_for_its_turn_of_the_loop_only(
+    recorder: Recorder, notebook: Notebook
+) -> None:
+    recorder.emit(MessageDelta("m", "One"))
+    recorder.emit(MessageDelta("m", " two"))
+    await asyncio.sleep(0)
+    recorder.emit(MessageDelta("m", " three"))
+    await asyncio.sleep(0)
+    assert notebook.events == [MessageDelta("m", "One two")]
+    recorder.end(RunFinished(), EndStatus.COMPLETE)
+    assert notebook.events[1] == MessageDelta("m", " three")
 
 
 async def test_nothing_follows_the_terminal_event(

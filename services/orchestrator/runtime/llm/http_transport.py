@@ -17,6 +17,11 @@ import httpx
 __all__ = ["StreamingTransport"]
 
 _PAUSE_AT_BYTES = 262_144
+_GATHER_SECONDS = 0.05
+"""What arrives this soon after the last read is read together: tokens of a fast
+model are joined anyway, and waking the reader costs more than parsing a token."""
+_EAGER_READS = 4
+"""Reads of an answer that wait for nothing: the first token is among them."""
 _IDLE_SECONDS = 15.0
 _INFORMATIONAL = range(100, 200)
 _DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -46,6 +51,9 @@ class _Connection(asyncio.Protocol):
         self._is_paused = False
         self._error: httpx.TransportError | None = None
         self._waiter: asyncio.Future[None] | None = None
+        self._read_at = float("-inf")
+        self._reads = 0
+        self._timer: asyncio.TimerHandle | None = None
 
     @property
     def is_reusable(self) -> bool:
@@ -71,6 +79,9 @@ class _Connection(asyncio.Protocol):
         data = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
         self._chunks.clear()
         self._buffered = 0
+        self._reads += 1
+        if self._reads >= _EAGER_READS:
+            self._read_at = self._loop.time()
         if self._is_paused and self._transport is not None:
             self._is_paused = False
             self._transport.resume_reading()
@@ -79,6 +90,9 @@ class _Connection(asyncio.Protocol):
     def abort(self) -> None:
         """Close at once, whatever is under way."""
         self.is_open = False
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
         if self._transport is not None:
             self._transport.abort()
 
@@ -92,8 +106,22 @@ class _Connection(asyncio.Protocol):
             self._waiter = None
 
     def _wake(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
+
+    def _wake_soon(self) -> None:
+        """Wake the reader, at once after a pause or when nothing more can come."""
+        if self._is_complete or self._is_paused or self._error is not None:
+            self._wake()
+        elif self._timer is None:
+            wait = self._read_at + _GATHER_SECONDS - self._loop.time()
+            if wait > 0:
+                self._timer = self._loop.call_later(wait, self._wake)
+            else:
+                self._wake()
 
     @override
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -108,7 +136,7 @@ class _Connection(asyncio.Protocol):
         except httptools.HttpParserError as error:
             self._error = httpx.RemoteProtocolError(type(error).__name__)
             self.abort()
-        self._wake()
+        self._wake_soon()
 
     @override
     def connection_lost(self, exc: Exception | None) -> None:
