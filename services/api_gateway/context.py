@@ -51,13 +51,13 @@ async def open_context(config: Config, peers: PeerPolicy) -> AsyncIterator[Conte
     Raises `StoreLockedError` and `SchemaTooNewError`, and OSError when the
     metrics port is taken.
     """
-    draining = asyncio.Event()
+    draining, is_open = asyncio.Event(), asyncio.Event()
     fanout = LocalFanout()
     async with AsyncExitStack() as stack:
         side = await start_side_server(
             host=config.host,
             port=config.metrics_port,
-            is_ready=lambda: not draining.is_set(),
+            is_ready=lambda: is_open.is_set() and not draining.is_set(),
         )
         stack.push_async_callback(side.aclose)
         store = await open_store(
@@ -86,6 +86,7 @@ async def open_context(config: Config, peers: PeerPolicy) -> AsyncIterator[Conte
         founders = FounderService(
             store=store, limits=limits, cookie_name=config.cookie_name
         )
+        is_open.set()
         yield Context(
             config=config,
             store=store,
