@@ -17,7 +17,7 @@ from services.api_gateway.peers import PeerPolicy
 from services.api_gateway.problem import handle_problems
 from services.api_gateway.runs import endpoints as runs
 from services.api_gateway.sessions import endpoints as sessions
-from services.api_gateway.socket import endpoints as socket
+from services.api_gateway.socket.endpoints import SocketMiddleware
 from services.api_gateway.status import VERSION
 from services.api_gateway.streams import endpoints as streams
 from services.api_gateway.streams import live
@@ -50,7 +50,7 @@ def create_api(lifespan: Lifespan | None = None) -> FastAPI:
         openapi_url=None,
         redirect_slashes=False,
     )
-    for feature in (founders, sessions, runs, streams, live, socket, status, docs):
+    for feature in (founders, sessions, runs, streams, live, status, docs):
         app.include_router(feature.router)
     handle_problems(app)
     app.openapi = lambda: describe(app)  # type: ignore[method-assign] # FastAPI's way
@@ -75,4 +75,5 @@ def create_app(config: Config) -> FastAPI:
     app.router.default = PageFiles(config.page_directory, api_prefixes=_API_PREFIXES)
     app.add_middleware(GuardMiddleware, peers=peers, cookie_name=config.cookie_name)
     app.add_middleware(EdgeMiddleware)
+    app.add_middleware(SocketMiddleware)
     return app

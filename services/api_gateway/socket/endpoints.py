@@ -1,14 +1,13 @@
 """`WS /v1/socket` and the services behind every live connection."""
 
-from fastapi import APIRouter
 from starlette.requests import HTTPConnection
-from starlette.routing import WebSocketRoute
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from services.api_gateway.dependencies import context_of, current_founder
 from services.api_gateway.socket.handshake import SocketEndpoint
 from services.api_gateway.socket.services import LiveServices
 
-__all__ = ["live_services", "router"]
+__all__ = ["SocketMiddleware", "live_services"]
 
 
 def live_services(connection: HTTPConnection) -> LiveServices:
@@ -30,7 +29,20 @@ async def _founder_id(connection: HTTPConnection) -> str:
     return founder.founder_id
 
 
-# A plain ASGI route: frames go straight to the server.
-router = APIRouter(
-    routes=[WebSocketRoute("/v1/socket", SocketEndpoint(live_services), name="socket")]
-)
+class SocketMiddleware:
+    """Serves `WS /v1/socket` before anything else of the application does.
+
+    A socket lives for hours and carries every word: each layer around it would
+    hold memory all that time and be passed by every frame.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+        self._socket = SocketEndpoint(live_services)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve the socket, or pass the request on."""
+        if scope["type"] == "websocket" and scope["path"] == "/v1/socket":
+            await self._socket(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
