@@ -79,6 +79,10 @@ class CrewRegistry:
 
     def reject(self, reasons: tuple[str, ...]) -> None:
         """Keep what is in force and tell why the newest set is not."""
+        # A file's name may hold what is no text and no message can carry.
+        reasons = tuple(
+            reason.encode("utf-8", "backslashreplace").decode() for reason in reasons
+        )
         self.rejected = reasons
         self._metrics.crews_rejected.set(len(reasons))
         self._metrics.crew_reloads.labels("rejected").inc()

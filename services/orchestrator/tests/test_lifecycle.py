@@ -246,6 +246,18 @@ async def test_a_directory_put_in_the_place_of_another_is_followed(
             await asyncio.sleep(0.5)
 
 
+async def test_a_file_whose_name_is_no_text_is_told_as_any_other(
+    serve: Serve, documents: Path
+) -> None:
+    _, caller = await serve(ScriptedEngine())
+    odd = documents.with_name("\udcff.yaml")
+    odd.write_text("kind: Crew\n", "utf-8")
+    answer = await until_rejected(caller, is_rejected=True)
+    assert "\\udcff.yaml" in answer.rejected[0]
+    odd.unlink()
+    await until_rejected(caller, is_rejected=False)
+
+
 async def test_a_running_run_keeps_the_crew_it_began_with(
     serve: Serve, documents: Path
 ) -> None:
