@@ -18,7 +18,9 @@ __all__ = [
 ]
 
 _LAST_SEQ = "SELECT last_seq FROM streams WHERE stream = ?"
-_ADVANCE = "UPDATE streams SET last_seq = ? WHERE stream = ?"
+_ADVANCE = (
+    "UPDATE streams SET last_seq = last_seq + ? WHERE stream = ? RETURNING last_seq"
+)
 _INSERT = (
     "INSERT INTO events (stream, seq, ts, type, run_id, run_offset, data)"
     " VALUES (?, ?, ?, ?, ?, ?, ?)"
@@ -88,30 +90,33 @@ class Tx(Reading):
         run_offset: int | None = None,
     ) -> int:
         """Append one event and return its seq."""
-        seq = self.last_seq(stream) + 1
+        seq = self._advance(stream, 1)
         text = json_text(data)
         self.connection.execute(
             _INSERT, (stream, seq, self.now, event_type, run_id, run_offset, text)
         )
-        self.connection.execute(_ADVANCE, (seq, stream))
         self._log(stream, seq, event_type=event_type, run_id=run_id, data=text)
         return seq
 
     def append_run(
         self,
         stream: str,
-        last_seq: int,
         run_id: str,
         rows: list[tuple[int, str, Mapping[str, object]]],
     ) -> None:
-        """Append (offset, type, data) of a run after a known last seq, in one go."""
+        """Append (offset, type, data) of a run in one go."""
+        first_seq = self._advance(stream, len(rows)) - len(rows) + 1
         inserts = []
-        for seq, (offset, event_type, data) in enumerate(rows, last_seq + 1):
+        for seq, (offset, event_type, data) in enumerate(rows, first_seq):
             text = json_text(data)
             inserts.append((stream, seq, self.now, event_type, run_id, offset, text))
             self._log(stream, seq, event_type=event_type, run_id=run_id, data=text)
         self.connection.executemany(_INSERT, inserts)
-        self.connection.execute(_ADVANCE, (last_seq + len(rows), stream))
+
+    def _advance(self, stream: str, count: int) -> int:
+        """Take the stream's next numbers; returns the last of them."""
+        row = self.connection.execute(_ADVANCE, (count, stream)).fetchone()
+        return int(row[0])
 
     def _log(
         self, stream: str, seq: int, *, event_type: str, run_id: str | None, data: str

@@ -205,8 +205,7 @@ class _Appending:
 
     def _flush(self) -> None:
         if self._pieces:
-            last_seq = self._tx.last_seq(self._stream)
-            self._tx.append_run(self._stream, last_seq, self._run_id, self._pieces)
+            self._tx.append_run(self._stream, self._run_id, self._pieces)
             self._pieces = []
 
     def _append(self, proposal: RunProposal) -> int:
