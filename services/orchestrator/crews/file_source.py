@@ -18,6 +18,7 @@ __all__ = ["FileSource"]
 
 _logger = structlog.get_logger(__name__)
 _DEBOUNCE_MS = 200
+_SETTLE_MS = 1_000
 _LOST_SECONDS = 5
 
 
@@ -54,12 +55,8 @@ class FileSource:
         A directory that goes away, or is put in another's place, is looked for
         again.
         """
-        is_again = False
         while not stop.is_set():
             try:
-                if is_again:
-                    await self.load()
-                is_again = True
                 await self._follow_changes(stop)
                 continue
             except (OSError, RuntimeError) as error:
@@ -70,7 +67,11 @@ class FileSource:
                 await asyncio.wait_for(stop.wait(), _LOST_SECONDS)
 
     async def _follow_changes(self, stop: asyncio.Event) -> None:
-        """Load after every change; returns when the directory itself is gone."""
+        """Load after every change; returns when the directory itself is gone.
+
+        The first time without a change too: it may have come before the watch.
+        """
+        is_first = True
         # No filter: a mounted ConfigMap changes by renaming a hidden link.
         async for changes in awatch(
             self._directory,
@@ -78,8 +79,12 @@ class FileSource:
             stop_event=stop,
             step=_DEBOUNCE_MS // 4,
             debounce=_DEBOUNCE_MS,
+            yield_on_timeout=True,
+            rust_timeout=_SETTLE_MS,
         ):
-            await self.load()
+            if changes or is_first:
+                await self.load()
+            is_first = False
             if (Change.deleted, str(self._directory)) in changes:
                 return
 
