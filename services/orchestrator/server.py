@@ -106,6 +106,7 @@ class Servicer:
         async with abort_on_error(context, statuses=_STATUSES):
             self._check_instance(request.expected_instance_id)
             if not self._runs.knows(request.run_id):
+                self._runs.refuse_unless_serving()
                 self._runs.start(self._run_request(request))
             async for encoded in self._runs.follow(request.run_id, after_offset=0):
                 yield encoded

@@ -93,11 +93,11 @@ class RunRegistry:
         Raises InvalidRunError when the id is known, NotReadyError, DrainingError
         or OverloadedError; then nothing was executed and the id stays unknown.
         """
+        self.refuse_unless_serving()
         run_id = request.plan.run_id
         if self.knows(run_id):
             raise InvalidRunError(f"run {run_id!r} was started before")
         try:
-            self._refuse_unless_serving()
             run = self._registered(request)
         except VentureBotsError as error:
             self._metrics.refused_runs.labels(error.code).inc()
@@ -138,11 +138,19 @@ class RunRegistry:
         if self._sweeper is not None:
             self._sweeper.cancel()
 
-    def _refuse_unless_serving(self) -> None:
-        if self.is_draining:
-            raise DrainingError("this process is stopping; ask another")
-        if not self.is_ready:
-            raise NotReadyError("this process is warming up", retry_after_ms=1_000)
+    def refuse_unless_serving(self) -> None:
+        """Refuse new runs, before their crew is looked for: it may not be there yet.
+
+        Raises NotReadyError and DrainingError.
+        """
+        try:
+            if self.is_draining:
+                raise DrainingError("this process is stopping; ask another")
+            if not self.is_ready:
+                raise NotReadyError("this process is warming up", retry_after_ms=1_000)
+        except VentureBotsError as error:
+            self._metrics.refused_runs.labels(error.code).inc()
+            raise
 
     def _registered(self, request: RunRequest) -> Run:
         log = EventLog(encode=self._encode, max_bytes=self._event_logs.run_bytes)
