@@ -52,6 +52,8 @@ class PumpLimits:
     """For an orchestrator that has the run and is silent."""
     run_seconds: float = 600.0
     """The deadline every run is given."""
+    overdue_seconds: float = 30.0
+    """How long after its deadline an orchestrator may take to end a run."""
     reattach_seconds: float = 0.2
     store_retry_seconds: float = 0.5
 
@@ -118,7 +120,7 @@ class RunPump:
                 is_cancel_requested=False,
             )
             try:
-                await self._carry(active, chosen, events)
+                await self._carry_in_time(active, chosen, events)
             except RemoteError as error:
                 if error.code not in REFUSED_BEFORE_EXECUTION:
                     raise
@@ -131,7 +133,26 @@ class RunPump:
         """Attach to a run that was dispatched earlier and carry it to its end."""
         self.is_cancelled = self.is_cancelled or active.is_cancel_requested
         orchestrator = self._directory.find(active.address)
-        await self._carry(active, orchestrator, None)
+        await self._carry_in_time(active, orchestrator, None)
+
+    async def _carry_in_time(
+        self,
+        active: ActiveRun,
+        orchestrator: Orchestrator,
+        events: AsyncGenerator[Sequence[RunProposal]] | None,
+    ) -> None:
+        """Follow the run, but no longer than any run may take."""
+        limits = self._limits
+        patience = asyncio.timeout(limits.run_seconds + limits.overdue_seconds)
+        try:
+            async with patience:
+                await self._carry(active, orchestrator, events)
+        except TimeoutError:
+            if not patience.expired():
+                raise
+            _logger.warning("run overdue", run_id=active.run_id)
+            self._abandon(orchestrator, active.run_id)
+            await self._lose(active)
 
     async def _carry(
         self,

@@ -265,7 +265,8 @@ class SqlStore(Store):
     async def record_dispatch(
         self, run_id: str, address: str, instance_id: str
     ) -> bool:
-        return await self._quick(
+        # Durable: after a power cut the run must not be dispatched a second time.
+        return await self._durable(
             lambda tx: runs.record_dispatch(tx, run_id, address, instance_id)
         )
 

@@ -13,6 +13,7 @@ __all__ = [
     "Title",
     "ViewModel",
     "WireModel",
+    "refuse_control_text",
 ]
 
 MAX_TEXT = 8_000
@@ -34,7 +35,8 @@ class ViewModel(BaseModel):
     )
 
 
-def _refuse_control_text(text: str) -> str:
+def refuse_control_text(text: str) -> str:
+    """Pass text on; ValueError for control characters and lone surrogates."""
     for character in text:
         category = unicodedata.category(character)
         if category == "Cs":
@@ -49,14 +51,14 @@ def _refuse_control_text(text: str) -> str:
 MessageText = Annotated[
     str,
     StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_TEXT),
-    AfterValidator(_refuse_control_text),
+    AfterValidator(refuse_control_text),
 ]
 """1 to 8,000 code points after trimming; no control text but newline and tab."""
 
 Title = Annotated[
     str,
     StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_TITLE),
-    AfterValidator(_refuse_control_text),
+    AfterValidator(refuse_control_text),
 ]
 """1 to 120 code points after trimming."""
 

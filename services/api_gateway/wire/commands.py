@@ -7,7 +7,7 @@ may be repeated anyway.
 
 from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
 
 from services.api_gateway.wire.base import (
     Identifier,
@@ -15,6 +15,7 @@ from services.api_gateway.wire.base import (
     RequestId,
     Title,
     WireModel,
+    refuse_control_text,
 )
 from services.api_gateway.wire.views import FeedbackValue
 
@@ -35,7 +36,11 @@ __all__ = [
     "UpdateSessionBody",
 ]
 
-Comment = Annotated[str, StringConstraints(strip_whitespace=True, max_length=2_000)]
+Comment = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, max_length=2_000),
+    AfterValidator(refuse_control_text),
+]
 
 
 class CreateSessionBody(WireModel):

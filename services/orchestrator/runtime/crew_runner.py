@@ -119,5 +119,8 @@ def _typed(error: Exception) -> VentureBotsError:
     while cause is not None:
         if isinstance(cause, VentureBotsError):
             return cause
-        cause = cause.__cause__ or cause.__context__
+        if isinstance(cause, BaseExceptionGroup):
+            cause = cause.exceptions[0]
+        else:
+            cause = cause.__cause__ or cause.__context__
     return RunFailedError(f"the crew failed with {type(error).__name__}")

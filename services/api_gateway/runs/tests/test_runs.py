@@ -5,7 +5,7 @@ import json
 import uuid
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -136,14 +136,18 @@ async def orchestrator() -> AsyncIterator[ScriptedOrchestrator]:
 
 @asynccontextmanager
 async def carrying(
-    bench: Bench, address: str, *, owner: str = "gateway-1"
+    bench: Bench,
+    address: str,
+    *,
+    owner: str = "gateway-1",
+    limits: PumpLimits = LIMITS,
 ) -> AsyncIterator[RunService]:
     """A run service against one address."""
     service = RunService(
         owner=owner,
         store=bench.store,
         directory=OrchestratorDirectory(names=[address], token_file=None),
-        limits=LIMITS,
+        limits=limits,
     )
     await service.start()
     try:
@@ -334,6 +338,21 @@ async def test_a_stop_lost_with_the_connection_is_repeated(
     assert orchestrator.cancelled == [run_id]
     assert bench.log.types()[-1] == "run.cancelled"
     assert len(bench.log.terminals()) == 1
+
+
+async def test_a_run_that_never_ends_is_ended(
+    bench: Bench, orchestrator: ScriptedOrchestrator
+) -> None:
+    orchestrator.holds_at = 4
+    limits = replace(LIMITS, run_seconds=1, overdue_seconds=0.5)
+    async with carrying(bench, orchestrator.address, limits=limits) as service:
+        run_id = await bench.send()
+        service.wake()
+        await bench.log.until(ended)
+        assert bench.log.terminals()[0]["data"]["code"] == "run_lost"
+        async with asyncio.timeout(20):
+            await orchestrator.has_cancelled.wait()
+    assert orchestrator.cancelled == [run_id]
 
 
 async def test_a_new_gateway_goes_on_where_the_old_one_stopped(

@@ -58,7 +58,12 @@ class _Connection(asyncio.Protocol):
     @property
     def is_reusable(self) -> bool:
         """Whether the exchange ended cleanly and the server keeps the connection."""
-        return self.is_open and self._is_complete and self._keeps_alive
+        return (
+            self.is_open
+            and self._is_complete
+            and self._keeps_alive
+            and not self._is_paused
+        )
 
     async def exchange(self, request: bytes) -> tuple[int, list[tuple[bytes, bytes]]]:
         """Send a request; returns status and headers, the body follows by `read`."""
