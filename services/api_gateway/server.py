@@ -1,6 +1,7 @@
 """Runs the gateway under uvicorn and stops it without haste or delay."""
 
 import asyncio
+import gc
 from types import FrameType
 from typing import override
 
@@ -94,4 +95,7 @@ async def _serve(config: Config) -> None:
     # Entered here rather than by uvicorn, so that a refusal to start is an
     # exception with a message, not a logged traceback.
     async with app.router.lifespan_context(app):
+        # What lives as long as the process is not looked through again and again.
+        gc.collect()
+        gc.freeze()
         await create_server(app, config, app.state.context).serve()

@@ -6,6 +6,7 @@ settings without secrets and ends.
 
 import argparse
 import asyncio
+import gc
 import signal
 import sys
 
@@ -65,6 +66,10 @@ async def _serve(config: Config) -> None:
         starting.cancel()
         return
     await starting
+    # What lives as long as the process (CrewAI's 2,500 modules) is not looked
+    # through again and again while tokens wait.
+    gc.collect()
+    gc.freeze()
     await stop.wait()
     grace = config.drain_grace_seconds
     stopping = asyncio.create_task(orchestrator.stop(grace_seconds=grace))
