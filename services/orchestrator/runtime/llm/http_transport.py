@@ -14,12 +14,14 @@ from typing import cast, override
 import httptools
 import httpx
 
+from services.orchestrator.pace import next_moment
+
 __all__ = ["StreamingTransport"]
 
 _PAUSE_AT_BYTES = 262_144
-_GATHER_SECONDS = 0.05
-"""What arrives this soon after the last read is read together: tokens of a fast
-model are joined anyway, and waking the reader costs more than parsing a token."""
+_PAUSE_SECONDS = 0.1
+"""After a pause this long what arrives is read at once. Tokens of a fast model are
+joined anyway, and waking the reader costs more than parsing a token."""
 _EAGER_READS = 4
 """Reads of an answer that wait for nothing: the first token is among them."""
 _IDLE_SECONDS = 15.0
@@ -122,9 +124,9 @@ class _Connection(asyncio.Protocol):
         if self._is_complete or self._is_paused or self._error is not None:
             self._wake()
         elif self._timer is None:
-            wait = self._read_at + _GATHER_SECONDS - self._loop.time()
-            if wait > 0:
-                self._timer = self._loop.call_later(wait, self._wake)
+            now = self._loop.time()
+            if now - self._read_at < _PAUSE_SECONDS:
+                self._timer = self._loop.call_at(next_moment(now), self._wake)
             else:
                 self._wake()
 
