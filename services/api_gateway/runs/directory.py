@@ -24,6 +24,8 @@ _logger = structlog.get_logger(__name__)
 POLL_SECONDS = 2.0
 RETRY_SECONDS = 0.25
 RESOLVE_SECONDS = 5.0
+KEPT_SECONDS = 3_600.0
+"""For how long an address that is gone stays reachable: longer than any run."""
 
 
 @dataclass(slots=True)
@@ -33,6 +35,8 @@ class Orchestrator:
     client: OrchestratorClient
     description: OrchestratorDescription | None = None
     last_seen: float = 0.0
+    wanted_at: float = 0.0
+    """When somebody asked for the address; on the monotonic clock."""
     dispatched: int = 0
     """Runs handed over since the description was taken."""
     poll: asyncio.Task[None] | None = field(default=None, repr=False)
@@ -64,7 +68,16 @@ class OrchestratorDirectory:
     is neither `host:port` nor `unix:path`.
     """
 
-    def __init__(self, *, names: Iterable[str], token_file: Path | None) -> None:
+    def __init__(
+        self,
+        *,
+        names: Iterable[str],
+        token_file: Path | None,
+        resolve_seconds: float = RESOLVE_SECONDS,
+        kept_seconds: float = KEPT_SECONDS,
+    ) -> None:
+        self._resolve_seconds = resolve_seconds
+        self._kept_seconds = kept_seconds
         self._names = tuple(_checked(name) for name in names)
         self._token_file = token_file
         self._known: dict[str, Orchestrator] = {}
@@ -102,6 +115,7 @@ class OrchestratorDirectory:
             connection = connect(address, token_file=self._token_file)
             known = Orchestrator(client=OrchestratorClient(connection))
             self._known[address] = known
+        known.wanted_at = time.monotonic()
         return known
 
     async def pick(self, *, wait_seconds: float) -> Orchestrator | None:
@@ -163,11 +177,12 @@ class OrchestratorDirectory:
                     for address in await _addresses_of(name)
                 }
                 self._follow(addresses)
+                await self._forget_unused()
             except OSError as error:
                 _logger.warning("orchestrator names not resolved", error=str(error))
             except Exception:  # nobody else would look again
                 _logger.exception("orchestrators not followed")
-            await asyncio.sleep(RESOLVE_SECONDS)
+            await asyncio.sleep(self._resolve_seconds)
 
     def _follow(self, addresses: set[str]) -> None:
         for address in addresses:
@@ -179,6 +194,14 @@ class OrchestratorDirectory:
                 known.poll.cancel()
                 known.poll = None
                 known.description = None
+
+    async def _forget_unused(self) -> None:
+        """Close addresses that are gone and that no run can be at any more."""
+        oldest = time.monotonic() - self._kept_seconds
+        for address, known in list(self._known.items()):
+            if known.poll is None and known.wanted_at < oldest:
+                del self._known[address]
+                await known.client.aclose()
 
 
 def _checked(name: str) -> str:
