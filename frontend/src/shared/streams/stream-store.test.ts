@@ -92,4 +92,19 @@ describe("a stream", () => {
     expect(store.cursor("e1")).toEqual({ stream: STREAM, after_seq: log.length });
     expect(store.cursor("e2")).toEqual({ stream: STREAM });
   });
+
+  it("heals every hole, not only the first of a connection", () => {
+    const { store, resubscribe } = createStore();
+    resubscribe.mockImplementation(() => store.cursor("e1"));
+    const events = eventsOf(turn(["a", "b", "c", "d"]), "run-1");
+    const hear = (...seqs: number[]) => {
+      for (const event of events) if (seqs.includes(event.seq)) store.receiveEvent(event);
+      store.flush();
+    };
+    hear(1, 2, 4);
+    hear(3, 4);
+    store.receiveLive(4, "e1");
+    hear(6);
+    expect(resubscribe).toHaveBeenCalledTimes(2);
+  });
 });

@@ -77,6 +77,7 @@ export class StreamStore<State extends StreamState> extends Store<State> {
       this.#askAgain();
       return;
     }
+    this.#isResubscribing = false;
     this.set({ ...this.get(), phase: "live", epoch });
   }
 

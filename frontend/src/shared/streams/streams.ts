@@ -24,6 +24,8 @@ export class Streams {
   #connection: Connection | null = null;
   #founderStream: string | null = null;
   #epoch: string | null = null;
+  /** What the last hello asked for. */
+  #greeted: ReadonlySet<string> = new Set();
 
   constructor() {
     this.founder = new StreamStore({
@@ -84,6 +86,7 @@ export class Streams {
       const cursor = this.founder.cursor(this.#epoch);
       streams.unshift({ ...cursor, stream: this.#founderStream });
     }
+    this.#greeted = new Set(streams.map((cursor) => cursor.stream));
     return { epoch: this.#epoch, streams };
   }
 
@@ -91,6 +94,7 @@ export class Streams {
     switch (frame.type) {
       case "welcome":
         this.#epoch = frame.epoch;
+        this.#subscribeLate();
         return;
       case "ping":
       case "pong":
@@ -131,6 +135,14 @@ export class Streams {
     const cursor = { ...store.cursor(this.#epoch), stream: name };
     const epoch = this.#epoch === null ? {} : { epoch: this.#epoch };
     this.#connection?.send({ type: "subscribe", streams: [cursor], ...epoch });
+  }
+
+  /** A session opened after the hello could not be asked for until now. */
+  #subscribeLate(): void {
+    for (const store of this.#sessions.values()) {
+      const isAsked = this.#greeted.has(store.stream) || store.get().phase === "gone";
+      if (!isAsked) this.#subscribe(store);
+    }
   }
 
   #forgetOldest(): void {
