@@ -4,8 +4,14 @@ import type { FounderView } from "./wire";
 
 /** Gives the founder of this browser's cookie, or a new one when it has none. */
 export function ensureFounder(rest: Rest): Promise<FounderView> {
-  return underTabLock("vb.founder", () => rest.mintFounder());
+  // Asked twice before the first cookie came, the gateway would mint two.
+  underWay ??= underTabLock("vb.founder", () => rest.mintFounder()).finally(() => {
+    underWay = null;
+  });
+  return underWay;
 }
+
+let underWay: Promise<FounderView> | null = null;
 
 async function underTabLock<Result>(
   name: string,

@@ -15,13 +15,20 @@ export interface SessionQuery {
 }
 
 const HISTORY_PAGE = 50;
+/** So long without an answer is as good as none. */
+const SILENCE_MS = 15_000;
 
 /** Methods throw `CommandError` for every refusal and for a silent gateway. */
 export class Rest {
   readonly #fetch: typeof fetch;
+  readonly #silenceMs: number;
 
-  constructor(fetchFunction: typeof fetch = fetch.bind(globalThis)) {
+  constructor(
+    fetchFunction: typeof fetch = fetch.bind(globalThis),
+    { silenceMs = SILENCE_MS } = {},
+  ) {
     this.#fetch = fetchFunction;
+    this.#silenceMs = silenceMs;
   }
 
   /** The same founder again for whoever has the cookie already. */
@@ -65,7 +72,11 @@ export class Rest {
     const response = await this.#send(method, path, body, signal);
     if (!response.ok) throw await refusalOf(response);
     if (response.status === 204) return {} as Result;
-    return (await response.json()) as Result;
+    try {
+      return (await response.json()) as Result;
+    } catch (error) {
+      throw unanswered(error, method, path);
+    }
   }
 
   async #send(
@@ -75,16 +86,21 @@ export class Rest {
     signal?: AbortSignal,
   ): Promise<Response> {
     const init: RequestInit = { method, credentials: "same-origin", cache: "no-store" };
-    if (signal) init.signal = signal;
+    init.signal = signal ?? AbortSignal.timeout(this.#silenceMs);
     if (method !== "GET") init.headers = { "content-type": "application/json" };
     if (body !== undefined) init.body = JSON.stringify(body);
     try {
       return await this.#fetch(path, init);
     } catch (error) {
-      if (error instanceof DOMException && error.name === "AbortError") throw error;
-      throw CommandError.unreachable(`${method} ${path} was not answered`);
+      throw unanswered(error, method, path);
     }
   }
+}
+
+/** No answer, or one that broke off; who gave up asking is told just that. */
+function unanswered(error: unknown, method: string, path: string): unknown {
+  if (error instanceof DOMException && error.name === "AbortError") return error;
+  return CommandError.unreachable(`${method} ${path} was not answered`);
 }
 
 function routeOf(command: Command): { method: string; path: string; body?: unknown } {
