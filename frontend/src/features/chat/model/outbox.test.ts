@@ -100,4 +100,23 @@ describe("the outbox", () => {
     localStorage.setItem("vb.outbox.s1", '{"draft": 5}');
     expect(open().outbox.get()).toEqual({ draft: "", messages: [] });
   });
+
+  it("leaves what another tab has not sent yet in the browser", () => {
+    const one = open();
+    const other = open();
+    one.outbox.send("Written in one tab");
+    other.outbox.setDraft("Written in the other");
+    expect(open().outbox.get()).toMatchObject({
+      draft: "Written in the other",
+      messages: [{ text: "Written in one tab" }],
+    });
+  });
+
+  it("leaves another tab's draft when only a message changes", async () => {
+    const one = open();
+    one.outbox.send("On its way");
+    open().outbox.setDraft("Half a thou");
+    await one.commands.acknowledge();
+    expect(open().outbox.get()).toEqual({ draft: "Half a thou", messages: [] });
+  });
 });

@@ -39,6 +39,8 @@ interface Kept {
 export class Outbox extends Store<OutboxState> {
   readonly #sessionId: string;
   readonly #commands: Commands;
+  /** Every message this tab has had; others in the browser are another tab's. */
+  readonly #ownIds = new Set<string>();
 
   constructor(sessionId: string, commands: Commands) {
     const kept = readStored(keyOf(sessionId), isKept);
@@ -49,6 +51,7 @@ export class Outbox extends Store<OutboxState> {
     this.#sessionId = sessionId;
     this.#commands = commands;
     for (const { state, requestId } of this.get().messages) {
+      this.#ownIds.add(requestId);
       if (state === "pending") void this.#deliver(requestId);
     }
   }
@@ -93,8 +96,10 @@ export class Outbox extends Store<OutboxState> {
   }
 
   #composed(text: string): OutgoingMessage {
+    const requestId = newRequestId();
+    this.#ownIds.add(requestId);
     const createdAt = new Date().toISOString();
-    return { requestId: newRequestId(), text, createdAt, state: "pending", error: null };
+    return { requestId, text, createdAt, state: "pending", error: null };
   }
 
   async #deliver(requestId: string): Promise<void> {
@@ -132,13 +137,16 @@ export class Outbox extends Store<OutboxState> {
   }
 
   #change(state: OutboxState): void {
+    const isDraftChanged = state.draft !== this.get().draft;
     this.set(state);
-    const messages = state.messages
-      .filter((message) => message.state !== "sent")
-      .map(keptMessage);
-    const isEmpty = state.draft === "" && messages.length === 0;
-    const kept: Kept = { draft: state.draft, messages };
-    writeStored(keyOf(this.#sessionId), isEmpty ? null : kept);
+    const key = keyOf(this.#sessionId);
+    const kept = readStored(key, isKept) ?? { draft: "", messages: [] };
+    const others = kept.messages.filter(({ requestId }) => !this.#ownIds.has(requestId));
+    const own = state.messages.filter((message) => message.state !== "sent");
+    const messages = [...others, ...own.map(keptMessage)];
+    const draft = isDraftChanged ? state.draft : kept.draft;
+    const isEmpty = draft === "" && messages.length === 0;
+    writeStored(key, isEmpty ? null : ({ draft, messages } satisfies Kept));
   }
 }
 
