@@ -1,7 +1,7 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 
-import { createIncrementalLexer, lexBlocks } from "./lexer";
+import { createIncrementalLexer, lexAppended, lexBlocks } from "./lexer";
 
 const document = `# Plan
 
@@ -96,5 +96,11 @@ describe("growing text", () => {
     const after = lex(`${document} And more.`);
     const kept = before.filter((block, index) => after[index] === block);
     expect(kept.length).toBeGreaterThanOrEqual(before.length - 2);
+  });
+
+  it.each(["> ", "1. ", ">"])("keeps text nested deeper than can be shown: %j", (mark) => {
+    const text = `Before\n\n${mark.repeat(8_000)}`;
+    const blocks = lexAppended(lexBlocks("Before\n\n"), text);
+    expect(blocks.map((block) => block.raw).join("")).toBe(text);
   });
 });

@@ -80,7 +80,19 @@ function blocksOf(tokens: TokensList, firstIndex: number): Block[] {
 }
 
 function lex(source: string): TokensList {
-  return new Lexer({ ...options, tokenizer: new BlockTokenizer() }).lex(source);
+  try {
+    return new Lexer({ ...options, tokenizer: new BlockTokenizer() }).lex(source);
+  } catch (error) {
+    // Quotes or lists nested deeper than the stack: the words are what is left.
+    if (!(error instanceof RangeError)) throw error;
+    return plainParagraph(source);
+  }
+}
+
+function plainParagraph(source: string): TokensList {
+  const text: Token = { type: "text", raw: source, text: source, escaped: false };
+  const paragraph: Token = { type: "paragraph", raw: source, text: source, tokens: [text] };
+  return Object.assign([paragraph], { links: {} });
 }
 
 function normalised(text: string): string {

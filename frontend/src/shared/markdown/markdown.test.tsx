@@ -92,6 +92,17 @@ describe("Markdown", () => {
     expect(container.querySelector("p code")?.textContent).toBe("x < y");
   });
 
+  it.each([500, 8_000])("shows what is nested %i levels deep without breaking", (depth) => {
+    const container = rendered(`${"> ".repeat(depth)}the words`, true);
+    expect(container.textContent).toContain("the words");
+  });
+
+  it("leaves a reference that names no character as it is", () => {
+    expect(rendered("&toString; &valueOf; &nothing;").textContent).toBe(
+      "&toString; &valueOf; &nothing;",
+    );
+  });
+
   it("closes what is open while text still comes", () => {
     expect(rendered("Ask **five peo", true).querySelector("strong")?.textContent).toBe("five peo");
     expect(rendered("See [the guide](https://exam", true).textContent).toBe("See the guide");
