@@ -98,9 +98,13 @@ describe("growing text", () => {
     expect(kept.length).toBeGreaterThanOrEqual(before.length - 2);
   });
 
-  it.each(["> ", "1. ", ">"])("keeps text nested deeper than can be shown: %j", (mark) => {
-    const text = `Before\n\n${mark.repeat(8_000)}`;
-    const blocks = lexAppended(lexBlocks("Before\n\n"), text);
-    expect(blocks.map((block) => block.raw).join("")).toBe(text);
+  const depths = [500, 2_000, 2_500, 8_000];
+  it.each(depths)("keeps text nested %i levels deep, which cannot be shown", (depth) => {
+    for (const mark of ["> ", "1. ", ">"]) {
+      const text = `Before\n\n${mark.repeat(depth)}`;
+      const blocks = lexAppended(lexBlocks(text), `${text}x`);
+      expect(blocks.map((block) => block.raw).join("")).toBe(`${text}x`);
+      expect(blocks.at(-1)?.token.type).toBe("paragraph");
+    }
   });
 });

@@ -4,7 +4,7 @@
  * A block depends on its own text alone: link reference definitions, which would
  * change earlier blocks, are not a part of this Markdown and stay visible text.
  */
-import { Lexer, Marked, type Token, type TokensList, Tokenizer } from "marked";
+import { Lexer, Marked, type Token, type Tokens, type TokensList, Tokenizer } from "marked";
 
 export interface Block {
   /** Stable while the block's text is. */
@@ -23,6 +23,9 @@ const options = new Marked({ gfm: true, breaks: false }).defaults;
 
 /** What may still change when text is appended: the last blocks. */
 const OPEN_BLOCKS = 2;
+
+/** Nobody reads deeper quotes or lists; their words are shown as they came. */
+const MAX_DEPTH = 100;
 
 export function lexBlocks(text: string): Block[] {
   return blocksOf(lex(normalised(text)), 0);
@@ -75,8 +78,23 @@ function blocksOf(tokens: TokensList, firstIndex: number): Block[] {
   return tokens.map((token, index) => ({
     key: String(firstIndex + index),
     raw: token.raw,
-    token,
+    token: isTooDeep(token) ? plainParagraph(token.raw) : token,
   }));
+}
+
+/** Whether what looks at every level of it might exhaust the stack. */
+function isTooDeep(block: Token): boolean {
+  let level: Token[] = [block];
+  for (let depth = 0; level.length > 0; depth += 1) {
+    if (depth > MAX_DEPTH) return true;
+    level = level.flatMap(innerTokens);
+  }
+  return false;
+}
+
+function innerTokens(token: Token): Token[] {
+  if (token.type === "list") return (token as Tokens.List).items;
+  return "tokens" in token ? (token.tokens ?? []) : [];
 }
 
 function lex(source: string): TokensList {
@@ -85,14 +103,13 @@ function lex(source: string): TokensList {
   } catch (error) {
     // Quotes or lists nested deeper than the stack: the words are what is left.
     if (!(error instanceof RangeError)) throw error;
-    return plainParagraph(source);
+    return Object.assign([plainParagraph(source)], { links: {} });
   }
 }
 
-function plainParagraph(source: string): TokensList {
-  const text: Token = { type: "text", raw: source, text: source, escaped: false };
-  const paragraph: Token = { type: "paragraph", raw: source, text: source, tokens: [text] };
-  return Object.assign([paragraph], { links: {} });
+function plainParagraph(raw: string): Token {
+  const text: Token = { type: "text", raw, text: raw, escaped: false };
+  return { type: "paragraph", raw, text: raw, tokens: [text] };
 }
 
 function normalised(text: string): string {
