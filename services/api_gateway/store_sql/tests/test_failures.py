@@ -153,8 +153,10 @@ async def test_a_second_process_is_refused_and_told_whose_it_is(
 
 
 async def test_the_lock_goes_with_the_store(database: Path) -> None:
-    for _ in range(2):
-        await (await opened_at(database)).aclose()
+    await (await opened_at(database)).aclose()
+    again = await opened_at(database)
+    assert (await again.status()).is_writable
+    await again.aclose()
 
 
 async def test_a_newer_schema_is_refused_naming_both(database: Path) -> None:
