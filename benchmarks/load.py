@@ -58,7 +58,8 @@ class Result:
     tokens: int = 0
     from_send: list[float] = field(default_factory=list)
     from_ack: list[float] = field(default_factory=list)
-    queued: int = 0
+    positions: list[int] = field(default_factory=list)
+    """Told to those whose run had to wait."""
     errors: list[str] = field(default_factory=list)
 
 
@@ -86,7 +87,7 @@ class Founder:
                 "type": "message.send",
                 "request_id": request_id,
                 "session_id": self._session_id,
-                "text": f"Go on [seed:{seed}]",
+                "text": f"Go on [seed:{seed}] [tokens:{self._tokens}]",
             }
         )
         acked = first = 0.0
@@ -102,7 +103,7 @@ class Founder:
                     first = first or now
                     pieces.append(frame["data"]["text"])
                 case "run.queued":
-                    result.queued += 1
+                    result.positions.append(int(frame["data"].get("position") or 0))
                 case "run.finished" if frame["run_id"] == run_id:
                     break
                 case "error" | "run.failed" | "run.cancelled":

@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 import time
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from statistics import quantiles
 
@@ -22,6 +23,7 @@ from libs.testing.stack import REPOSITORY
 
 __all__ = ["Cell", "idle_socket_bytes", "import_seconds", "measure_cell"]
 
+_STARTS = 3
 _CYCLE_SECONDS = FIRST_TOKEN_SECONDS + TOKENS / TOKENS_PER_SECOND
 
 
@@ -40,23 +42,35 @@ class Cell:
     cpu_per_message: float
     cpu_by_role: dict[str, float]
     resident_mb: dict[str, float]
-    queued: int
+    positions: list[int]
+    """Where those stood in the queue whose run had to wait; 0: they were not told."""
     errors: list[str]
 
 
-async def measure_cell(system: System, founders: int, messages: int) -> Cell:
-    """Let founders talk in a closed loop and measure what it cost."""
+async def measure_cell(
+    system: System,
+    founders: int,
+    messages: int,
+    *,
+    tokens: int = TOKENS,
+    beside: AbstractAsyncContextManager[None] | None = None,
+) -> Cell:
+    """Let founders talk in a closed loop and measure what it cost.
+
+    `beside` is entered once all are warm, and left when the last reply is read.
+    """
     plan = Plan(
         url=system.url,
         targets=await system.targets(founders),
         messages=messages,
-        tokens=TOKENS,
+        tokens=tokens,
         cycle_seconds=_CYCLE_SECONDS,
     )
     async with asyncio.timeout(180):
         generator = await _start_load(plan)
         before = {role: cpu_seconds([pid]) for role, pid in system.pids.items()}
-        result = Result(**json.loads(await _go(generator)))
+        async with beside or nullcontext():
+            result = Result(**json.loads(await _go(generator)))
         after = {role: cpu_seconds([pid]) for role, pid in system.pids.items()}
     spent = {role: 1_000 * (after[role] - before[role]) for role in before}
     count = max(1, result.replies)
@@ -69,7 +83,7 @@ async def measure_cell(system: System, founders: int, messages: int) -> Cell:
         cpu_per_message=sum(spent.values()) / count,
         cpu_by_role={role: cpu / count for role, cpu in spent.items()},
         resident_mb={r: resident_bytes(pid) / 1e6 for r, pid in system.pids.items()},
-        queued=result.queued,
+        positions=result.positions,
         errors=result.errors[:5],
     )
 
@@ -87,10 +101,13 @@ async def idle_socket_bytes(system: System, count: int) -> float:
 
 
 def import_seconds(module: str) -> float:
-    """Time a bare import in a new process."""
-    started = time.perf_counter()
-    subprocess.run([sys.executable, "-c", f"import {module}"], check=True)
-    return time.perf_counter() - started
+    """Time a bare import in a new process; the best of some."""
+    times = []
+    for _ in range(_STARTS):
+        started = time.perf_counter()
+        subprocess.run([sys.executable, "-c", f"import {module}"], check=True)
+        times.append(time.perf_counter() - started)
+    return min(times)
 
 
 async def _start_load(plan: Plan) -> asyncio.subprocess.Process:

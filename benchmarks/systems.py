@@ -5,7 +5,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +17,7 @@ import psutil
 
 from benchmarks.load import Target
 from libs.testing.client import FounderClient
-from libs.testing.stack import REPOSITORY, Stack, free_port, until
+from libs.testing.stack import REPOSITORY, Stack, StackProcess, free_port, until
 
 __all__ = ["FIRST_TOKEN_SECONDS", "Floor", "Product", "System", "model_server"]
 
@@ -141,10 +141,15 @@ class Floor:
 
 @dataclass(slots=True)
 class Product:
-    """The real gateway and orchestrator."""
+    """The real gateway and orchestrator.
+
+    `prepare` may change what is started; a process is started `starts` times.
+    """
 
     model_url: str
     name: str = "product"
+    prepare: Callable[[Stack], None] = lambda _stack: None
+    starts: int = 3
     ready_seconds: dict[str, float] = field(default_factory=dict)
     _stack: Stack | None = None
 
@@ -170,7 +175,7 @@ class Product:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator["Product"]:
-        """Run both processes, one after the other, and time their starts."""
+        """Run both processes, one after the other; of their starts the best counts."""
         with tempfile.TemporaryDirectory() as directory:
             quiet = {"VB_GATEWAY_LOG_LEVEL": "warning"}
             self._stack = Stack(
@@ -179,11 +184,11 @@ class Product:
                 gateway_settings=quiet,
                 orchestrator_settings={"VB_ORCHESTRATOR_LOG_LEVEL": "warning"},
             )
+            self.prepare(self._stack)
             try:
                 for process in (self._stack.orchestrator, self._stack.gateway):
-                    started = time.perf_counter()
-                    await process.start()
-                    self.ready_seconds[process.name] = time.perf_counter() - started
+                    seconds = await _best_start(process, self.starts)
+                    self.ready_seconds[process.name] = seconds
                 yield self
             finally:
                 self._stack.stop()
@@ -202,6 +207,17 @@ class Product:
         except httpx.HTTPError:
             sys.stderr.write(self.stack.gateway.log_tail())
             raise
+
+
+async def _best_start(process: StackProcess, starts: int) -> float:
+    """Start a process several times and leave it running; the shortest start."""
+    times = []
+    for _ in range(starts):
+        process.stop()
+        started = time.perf_counter()
+        await process.start()
+        times.append(time.perf_counter() - started)
+    return min(times)
 
 
 def cpu_seconds(pids: Sequence[int]) -> float:

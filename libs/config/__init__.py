@@ -1,5 +1,5 @@
 """Settings every service shares: environment, secrets from files, printing."""
 
-from libs.config.settings import ServiceSettings, variable_names
+from libs.config.settings import Listed, ServiceSettings, variable_names
 
-__all__ = ["ServiceSettings", "variable_names"]
+__all__ = ["Listed", "ServiceSettings", "variable_names"]

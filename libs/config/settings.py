@@ -3,20 +3,31 @@
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, get_args, override
+from typing import Annotated, Any, get_args, override
 
-from pydantic import BaseModel, SecretStr
+from pydantic import BaseModel, BeforeValidator, SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_settings import (
     BaseSettings,
+    NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
 )
 
-__all__ = ["ServiceSettings", "variable_names"]
+__all__ = ["Listed", "ServiceSettings", "variable_names"]
 
 _NESTING = "__"
 _FILE_SUFFIX = "_FILE"
+
+
+def _split(value: object) -> object:
+    if isinstance(value, str):
+        return [part.strip() for part in value.split(",") if part.strip()]
+    return value
+
+
+type Listed[T] = Annotated[tuple[T, ...], NoDecode, BeforeValidator(_split)]
+"""A comma-separated variable as a tuple."""
 
 
 class ServiceSettings(BaseSettings):

@@ -4,14 +4,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from libs.crewspec.output_schema import OutputSchema
+
 __all__ = [
+    "BlockedOutput",
     "CompiledAgent",
     "CompiledCrew",
     "CompiledTask",
+    "HiddenTextRule",
+    "InjectionRule",
     "LiveDocuments",
     "ModelDocument",
     "ModelProviderKind",
     "PolicyDocument",
+    "SecretRule",
+    "SideEffects",
+    "StructuredOutput",
     "TaskOutput",
     "ToolDocument",
     "Trigger",
@@ -52,7 +60,9 @@ class CompiledTask:
     """One step.
 
     `description` may hold the variables {message}, {summary} and {trigger};
-    `context` names earlier tasks whose outputs are put before the model.
+    `context` names earlier tasks whose outputs are put before the model. With
+    `output_schema`, or `output_ref` (a schema an agent package registered), the
+    answer is JSON that is checked, and repaired once.
     """
 
     name: str
@@ -64,6 +74,8 @@ class CompiledTask:
     output: TaskOutput = TaskOutput.REPLY
     suggestions: bool = False
     timeout_seconds: int = 120
+    output_schema: OutputSchema | None = None
+    output_ref: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +89,8 @@ class CompiledCrew:
     agents: Mapping[str, CompiledAgent]
     tasks: tuple[CompiledTask, ...]
     policies: tuple[str, ...] = ()
+    summary_prompt: str = ""
+    """How older turns are folded; without it they are left out."""
 
 
 class ModelProviderKind(StrEnum):
@@ -84,6 +98,14 @@ class ModelProviderKind(StrEnum):
 
     SIMULATED = "Simulated"
     OPENAI_COMPATIBLE = "OpenAICompatible"
+
+
+class StructuredOutput(StrEnum):
+    """What a provider can be told about the shape of an answer."""
+
+    NONE = "None"
+    JSON_OBJECT = "JsonObject"
+    JSON_SCHEMA = "JsonSchema"
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +136,15 @@ class ModelDocument:
     tokens_per_minute: int | None = None
     tokens_per_second: int = 50
     """Simulated: the pace."""
+    structured_output: StructuredOutput = StructuredOutput.NONE
+
+
+class SideEffects(StrEnum):
+    """What calling a tool changes; a probe calls only those that change nothing."""
+
+    NONE = "None"
+    IDEMPOTENT = "Idempotent"
+    NON_IDEMPOTENT = "NonIdempotent"
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,17 +157,62 @@ class ToolDocument:
     title: str
     description: str
     timeout_seconds: int = 20
+    side_effects: SideEffects = SideEffects.NONE
+
+
+class HiddenTextRule(StrEnum):
+    """What happens to characters that are read but not seen."""
+
+    KEEP = "Keep"
+    REMOVE = "Remove"
+
+
+class SecretRule(StrEnum):
+    """What happens to keys, passwords and card numbers before a model reads them."""
+
+    KEEP = "Keep"
+    MASK = "Mask"
+
+
+class InjectionRule(StrEnum):
+    """What happens when text reads like an order to the model."""
+
+    IGNORE = "Ignore"
+    LOG = "Log"
+    """Counted and logged by kind, never by its words."""
+    REFUSE = "Refuse"
+    """A founder's message that holds one ends the run."""
+
+
+class BlockedOutput(StrEnum):
+    """What a reply must not hold, beside denied phrases."""
+
+    SECRETS = "Secrets"
+    SYSTEM_PROMPT = "SystemPrompt"
 
 
 @dataclass(frozen=True, slots=True)
 class PolicyDocument:
-    """A live GuardrailPolicy document: the bounds of a run."""
+    """A live GuardrailPolicy document: the bounds of a run and its rules.
+
+    A limit that is None does not apply.
+    """
 
     name: str
     generation: int
     run_timeout_seconds: int = 300
     max_tool_calls: int = 8
+    max_tool_argument_characters: int = 4_000
+    max_tool_result_characters: int = 8_000
     max_output_characters: int = 16_000
+    max_completion_tokens: int | None = None
+    max_call_tokens: int | None = None
+    max_input_characters: int | None = None
+    hidden_text: HiddenTextRule = HiddenTextRule.KEEP
+    secrets: SecretRule = SecretRule.KEEP
+    injections: InjectionRule = InjectionRule.IGNORE
+    blocked_output: frozenset[BlockedOutput] = frozenset()
+    denied_phrases: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,22 +12,28 @@ from libs.crewspec.compiled import (
     PolicyDocument,
     ToolDocument,
 )
+from libs.crewspec.credentials import NO_CREDENTIALS, Credentials
 from libs.crewspec.diagnostics import Diagnostic
-from libs.crewspec.digest import revision_digest
-from libs.crewspec.documents import (
-    DEFAULT_MODEL,
-    AgentSpec,
-    CrewSpec,
-    GuardrailPolicySpec,
-    ModelProviderSpec,
-    TaskSpec,
-    ToolSpec,
+from libs.crewspec.documents import DEFAULT_MODEL, AgentSpec, TaskSpec
+from libs.crewspec.live_documents import (
+    compile_model,
+    compile_policy,
+    compile_tool,
 )
-from libs.crewspec.loader import Document, DocumentSet
-from libs.crewspec.packages import PackageTools
-from libs.crewspec.validator import endpoint_problem, validate
+from libs.crewspec.loader import DocumentSet
+from libs.crewspec.names import namespace_of, resolve
+from libs.crewspec.packages import Packages
+from libs.crewspec.revision import Revision, revision_digest
+from libs.crewspec.validator import validate
 
-__all__ = ["CompiledSet", "InvalidDocumentsError", "compile_set"]
+__all__ = [
+    "Candidate",
+    "CompiledSet",
+    "InvalidDocumentsError",
+    "compile_revision",
+    "compile_set",
+    "revision_of",
+]
 
 
 class InvalidDocumentsError(Exception):
@@ -39,11 +45,27 @@ class InvalidDocumentsError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class Candidate:
+    """A revision under roll-out and its share of the sessions, in percent."""
+
+    crew: CompiledCrew
+    weight: int
+
+
+@dataclass(frozen=True, slots=True)
 class CompiledSet:
-    """All crews of one source with the live documents they name."""
+    """All crews of one source with the live documents they name.
+
+    `candidates` holds revisions under roll-out, by the name of their crew.
+
+    `removed` holds live documents that were there before, by kind and name: one
+    that comes back goes on where it stopped.
+    """
 
     crews: Mapping[str, CompiledCrew] = field(default_factory=dict)
+    candidates: Mapping[str, Candidate] = field(default_factory=dict)
     live: LiveDocuments = field(default_factory=LiveDocuments)
+    removed: LiveDocuments = field(default_factory=LiveDocuments)
 
 
 def compile_set(
@@ -51,17 +73,23 @@ def compile_set(
     *,
     default_model: str,
     environment: Mapping[str, str],
-    packages: PackageTools | None = None,
+    packages: Packages | None = None,
+    credentials: Credentials = NO_CREDENTIALS,
     previous: CompiledSet | None = None,
 ) -> CompiledSet:
     """Compile valid documents; `default_model` is what agents' `default` means.
 
-    A live document that differs from the previous set's gets the next
+    A live document that differs from the last one of its name gets the next
     generation. Raises InvalidDocumentsError when anything is wrong.
     """
     diagnostics = validate(documents, packages)
     models = {
-        name: _model(document, environment, diagnostics)
+        name: compile_model(
+            document,
+            environment=environment,
+            credentials=credentials,
+            diagnostics=diagnostics,
+        )
         for name, document in documents.models.items()
     }
     if default_model not in models:
@@ -72,10 +100,10 @@ def compile_set(
         diagnostics.append(Diagnostic("environment", 1, "$", message))
     if diagnostics:
         raise InvalidDocumentsError(diagnostics)
-    before = previous.live if previous else LiveDocuments()
-    tools = {name: _tool(document) for name, document in documents.tools.items()}
+    before = _ever_known(previous or CompiledSet())
+    tools = {name: compile_tool(document) for name, document in documents.tools.items()}
     policies = {
-        name: _policy(document) for name, document in documents.policies.items()
+        name: compile_policy(document) for name, document in documents.policies.items()
     }
     live = LiveDocuments(
         models=_numbered(models, before.models),
@@ -83,39 +111,83 @@ def compile_set(
         policies=_numbered(policies, before.policies),
     )
     bound = {**live.models, DEFAULT_MODEL: live.models[default_model]}
-    agents = {name: document.spec for name, document in documents.agents.items()}
     return CompiledSet(
-        crews={
-            name: _crew(document, agents) for name, document in documents.crews.items()
-        },
+        crews={name: _crew(name, documents) for name in documents.crews},
         live=replace(live, models=bound),
+        removed=LiveDocuments(
+            models=_without(before.models, live.models),
+            tools=_without(before.tools, live.tools),
+            policies=_without(before.policies, live.policies),
+        ),
     )
 
 
-def _crew(
-    document: Document[CrewSpec], agents: Mapping[str, AgentSpec]
-) -> CompiledCrew:
-    spec = document.spec
-    used = {task.agent: agents[task.agent] for task in spec.tasks}
+def _ever_known(previous: CompiledSet) -> LiveDocuments:
+    live, removed = previous.live, previous.removed
+    own = {name: model for name, model in live.models.items() if name != DEFAULT_MODEL}
+    return LiveDocuments(
+        models={**removed.models, **own},
+        tools={**removed.tools, **live.tools},
+        policies={**removed.policies, **live.policies},
+    )
+
+
+def _without[D](before: Mapping[str, D], now: Mapping[str, D]) -> dict[str, D]:
+    return {name: document for name, document in before.items() if name not in now}
+
+
+def revision_of(crew: str, documents: DocumentSet) -> Revision:
+    """Gather a valid crew and its agents; agents by the references that name them."""
+    document = documents.crews[crew]
+    return Revision(
+        crew=document.spec,
+        agents={
+            task.agent: documents.agents[documents.resolve(task.agent, document)].spec
+            for task in document.spec.tasks
+        },
+    )
+
+
+def compile_revision(name: str, revision: Revision, *, home: str = "") -> CompiledCrew:
+    """Compile a revision of the crew of this key.
+
+    The names of models, tools and policies become keys: what a crew names is in its
+    namespace, what an agent names in the agent's.
+    """
+    spec, namespace = revision.crew, namespace_of(name)
     return CompiledCrew(
-        name=document.name,
+        name=name,
         description=spec.description,
-        digest=revision_digest(spec, used),
+        digest=revision_digest(spec, revision.agents),
         triggers=frozenset(spec.triggers),
-        agents={name: _agent(name, agent) for name, agent in used.items()},
+        agents={
+            reference: _agent(
+                reference, agent, namespace_of(reference) or namespace, home
+            )
+            for reference, agent in revision.agents.items()
+        },
         tasks=tuple(_task(task) for task in spec.tasks),
-        policies=spec.guardrail_refs,
+        policies=tuple(
+            resolve(reference, namespace, home) for reference in spec.guardrail_refs
+        ),
+        summary_prompt=spec.summary_prompt or "",
     )
 
 
-def _agent(name: str, spec: AgentSpec) -> CompiledAgent:
+def _crew(name: str, documents: DocumentSet) -> CompiledCrew:
+    return compile_revision(name, revision_of(name, documents), home=documents.home)
+
+
+def _agent(name: str, spec: AgentSpec, namespace: str, home: str) -> CompiledAgent:
+    is_bound = spec.model_ref == DEFAULT_MODEL
+    model = spec.model_ref if is_bound else resolve(spec.model_ref, namespace, home)
     return CompiledAgent(
         name=name,
         role=spec.role,
         goal=spec.goal,
         backstory=spec.backstory,
-        model=spec.model_ref,
-        tools=spec.tool_refs,
+        model=model,
+        tools=tuple(resolve(tool, namespace, home) for tool in spec.tool_refs),
         max_iterations=spec.max_iterations,
     )
 
@@ -131,67 +203,8 @@ def _task(spec: TaskSpec) -> CompiledTask:
         output=spec.output,
         suggestions=spec.suggestions,
         timeout_seconds=spec.timeout_seconds,
-    )
-
-
-def _model(
-    document: Document[ModelProviderSpec],
-    environment: Mapping[str, str],
-    diagnostics: list[Diagnostic],
-) -> ModelDocument:
-    spec = document.spec
-    names, credential = spec.environment, spec.credential_ref
-    endpoint = (names.endpoint and environment.get(names.endpoint)) or spec.endpoint
-    if endpoint and endpoint != spec.endpoint:
-        has_credential = credential is not None
-        if problem := endpoint_problem(endpoint, has_credential=has_credential):
-            path = ("spec", "environment", "endpoint")
-            message = f"{names.endpoint}: {problem}"
-            diagnostics.append(document.origin.diagnose(path, message))
-    compiled = ModelDocument(
-        name=document.name,
-        generation=1,
-        provider=spec.provider,
-        model=(names.model and environment.get(names.model)) or spec.model,
-        endpoint=endpoint,
-        api_key_env=credential.env if credential else None,
-        api_key_file=credential.file if credential else None,
-        temperature_milli=spec.temperature_milli,
-        max_output_tokens=spec.max_output_tokens,
-        connect_timeout_seconds=spec.connect_timeout_seconds,
-        first_token_timeout_seconds=spec.first_token_timeout_seconds,
-        idle_timeout_seconds=spec.idle_timeout_seconds,
-        total_timeout_seconds=spec.total_timeout_seconds,
-        max_retries=spec.max_retries,
-        max_concurrent=spec.max_concurrent,
-        requests_per_minute=spec.requests_per_minute,
-        tokens_per_minute=spec.tokens_per_minute,
-    )
-    if spec.tokens_per_second is None:
-        return compiled
-    return replace(compiled, tokens_per_second=spec.tokens_per_second)
-
-
-def _tool(document: Document[ToolSpec]) -> ToolDocument:
-    spec = document.spec
-    return ToolDocument(
-        name=document.name,
-        generation=1,
-        builtin=spec.builtin,
-        title=spec.title,
-        description=spec.description,
-        timeout_seconds=spec.timeout_seconds,
-    )
-
-
-def _policy(document: Document[GuardrailPolicySpec]) -> PolicyDocument:
-    spec = document.spec
-    return PolicyDocument(
-        name=document.name,
-        generation=1,
-        run_timeout_seconds=spec.run_timeout_seconds,
-        max_tool_calls=spec.max_tool_calls,
-        max_output_characters=spec.max_output_characters,
+        output_schema=spec.output_schema,
+        output_ref=spec.output_ref,
     )
 
 

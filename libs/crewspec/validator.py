@@ -3,21 +3,28 @@
 import ipaddress
 import re
 from collections.abc import Iterable, Iterator
-from typing import Final, assert_never
+from typing import Any, Final, assert_never
 from urllib.parse import urlsplit
 
-from libs.crewspec.compiled import ModelProviderKind, TaskOutput, Trigger
-from libs.crewspec.diagnostics import Diagnostic, Path
+from libs.crewspec.compiled import (
+    ModelProviderKind,
+    StructuredOutput,
+    TaskOutput,
+    Trigger,
+)
+from libs.crewspec.diagnostics import Diagnostic, Path, Reason
 from libs.crewspec.documents import (
     DEFAULT_MODEL,
     AgentSpec,
+    AllowedNamespaces,
+    Consent,
     CrewSpec,
     Kind,
     ModelProviderSpec,
     TaskSpec,
 )
 from libs.crewspec.loader import Document, DocumentSet
-from libs.crewspec.packages import PackageTools
+from libs.crewspec.packages import Packages
 
 __all__ = ["PROMPT_VARIABLES", "endpoint_problem", "validate"]
 
@@ -29,7 +36,7 @@ _VARIABLE = re.compile(r"\{([A-Za-z_][A-Za-z0-9_-]*)\}")
 
 
 def validate(
-    documents: DocumentSet, packages: PackageTools | None = None
+    documents: DocumentSet, packages: Packages | None = None
 ) -> list[Diagnostic]:
     """Return every mistake of a set, those of loading first.
 
@@ -38,13 +45,20 @@ def validate(
     found = list(documents.diagnostics)
     for model in documents.models.values():
         found += _check_model(model)
+        found += _check_consent(model)
+    for tool in documents.tools.values():
+        found += _check_consent(tool)
+    for policy in documents.policies.values():
+        found += _check_consent(policy)
     for agent in documents.agents.values():
         found += _check_agent(agent, documents)
+        found += _check_consent(agent)
     for crew in documents.crews.values():
         found += _check_crew(crew, documents)
     found += _check_triggers(documents.crews.values())
     if packages is not None:
         found += _check_packages(documents, packages)
+        found += _check_output_refs(documents, packages)
     return found
 
 
@@ -63,8 +77,11 @@ def _check_model(document: Document[ModelProviderSpec]) -> Iterator[Diagnostic]:
     for field, message in problems:
         yield origin.diagnose(("spec", field), message)
     reference = spec.credential_ref
-    if reference and (reference.env is None) == (reference.file is None):
-        message = "give either env or file"
+    if reference is None:
+        return
+    given = [reference.env, reference.file, reference.secret]
+    if len(given) - given.count(None) != 1:
+        message = "give one of env, file and secret"
         yield origin.diagnose(("spec", "credentialRef"), message)
 
 
@@ -73,6 +90,8 @@ def _check_simulated(spec: ModelProviderSpec) -> Iterator[tuple[str, str]]:
         yield "endpoint", "a simulated model has none"
     if spec.credential_ref is not None:
         yield "credentialRef", "a simulated model has none"
+    if spec.structured_output is not StructuredOutput.NONE:
+        yield "structuredOutput", "a simulated model needs none"
 
 
 def _check_openai_compatible(spec: ModelProviderSpec) -> Iterator[tuple[str, str]]:
@@ -117,14 +136,20 @@ def _check_agent(
     document: Document[AgentSpec], documents: DocumentSet
 ) -> Iterator[Diagnostic]:
     spec, origin = document.spec, document.origin
-    is_bound = spec.model_ref == DEFAULT_MODEL
-    if not is_bound and not documents.declares(Kind.MODEL_PROVIDER, spec.model_ref):
-        message = f"no ModelProvider {spec.model_ref!r}"
-        yield origin.diagnose(("spec", "modelRef"), message)
+    if spec.model_ref != DEFAULT_MODEL:
+        path: Path = ("spec", "modelRef")
+        yield from _check_reference(
+            documents,
+            document,
+            kind=Kind.MODEL_PROVIDER,
+            reference=spec.model_ref,
+            path=path,
+        )
     for index, name in enumerate(spec.tool_refs):
         path = ("spec", "toolRefs", index)
-        if not documents.declares(Kind.TOOL, name):
-            yield origin.diagnose(path, f"no Tool {name!r}")
+        yield from _check_reference(
+            documents, document, kind=Kind.TOOL, reference=name, path=path
+        )
         if name in spec.tool_refs[:index]:
             yield origin.diagnose(path, f"{name!r} is given twice")
     for field in ("role", "goal", "backstory"):
@@ -138,9 +163,11 @@ def _check_crew(
 ) -> Iterator[Diagnostic]:
     spec, origin = document.spec, document.origin
     for index, name in enumerate(spec.guardrail_refs):
-        if not documents.declares(Kind.GUARDRAIL_POLICY, name):
-            message = f"no GuardrailPolicy {name!r}"
-            yield origin.diagnose(("spec", "guardrailRefs", index), message)
+        path: Path = ("spec", "guardrailRefs", index)
+        kind = Kind.GUARDRAIL_POLICY
+        yield from _check_reference(
+            documents, document, kind=kind, reference=name, path=path
+        )
     names = [task.name for task in spec.tasks]
     for index, task in enumerate(spec.tasks):
         path = ("spec", "tasks", index)
@@ -150,10 +177,44 @@ def _check_crew(
             *_check_output(task, is_last=is_last),
             *_check_variables(task, spec.triggers),
         ]
-        if not documents.declares(Kind.AGENT, task.agent):
-            problems.append((("agent",), f"no Agent {task.agent!r}"))
         for place, message in problems:
             yield origin.diagnose((*path, *place), message)
+        place = (*path, "agent")
+        yield from _check_reference(
+            documents, document, kind=Kind.AGENT, reference=task.agent, path=place
+        )
+
+
+def _check_reference(
+    documents: DocumentSet,
+    document: Document[Any],
+    *,
+    kind: Kind,
+    reference: str,
+    path: Path,
+) -> Iterator[Diagnostic]:
+    key = documents.resolve(reference, document)
+    target = documents.of_kind(kind).get(key)
+    if target is None:
+        if not documents.declares(kind, key):
+            message = f"no {kind} {reference!r}"
+            yield document.origin.diagnose(path, message, Reason.INVALID_REFERENCE)
+        return
+    allowed: AllowedNamespaces = target.spec.allowed_namespaces
+    if not allowed.permits(document.namespace, own=target.namespace):
+        message = (
+            f"{kind} {reference!r} does not let namespace {document.namespace!r} use"
+            " it; its allowedNamespaces decide"
+        )
+        reason = Reason.REFERENCE_NOT_PERMITTED
+        yield document.origin.diagnose(path, message, reason)
+
+
+def _check_consent(document: Document[Any]) -> Iterator[Diagnostic]:
+    allowed: AllowedNamespaces = document.spec.allowed_namespaces
+    if (allowed.from_ is Consent.NAMED) != bool(allowed.names):
+        message = "names belong to `from: Named`, which needs some"
+        yield document.origin.diagnose(("spec", "allowedNamespaces"), message)
 
 
 def _check_task(
@@ -181,6 +242,16 @@ def _check_output(task: TaskSpec, *, is_last: bool) -> Iterator[tuple[Path, str]
         yield ("output",), "only the last task is the Reply; others are Internal"
     if task.suggestions and not is_reply:
         yield ("suggestions",), "only the Reply offers suggestions"
+    yield from _check_structure(task, is_reply=is_reply)
+
+
+def _check_structure(task: TaskSpec, *, is_reply: bool) -> Iterator[tuple[Path, str]]:
+    given = {"outputSchema": task.output_schema, "outputRef": task.output_ref}
+    named = [name for name, schema in given.items() if schema is not None]
+    if len(named) > 1:
+        yield ("outputRef",), "give either outputSchema or outputRef"
+    if named and is_reply:
+        yield (named[0],), "a Reply is talk; only an Internal task has a schema"
 
 
 def _check_variables(
@@ -197,10 +268,8 @@ def _check_variables(
         yield ("expectedOutput",), message
 
 
-def _check_packages(
-    documents: DocumentSet, packages: PackageTools
-) -> Iterator[Diagnostic]:
-    offered = frozenset[str]().union(*packages.values())
+def _check_packages(documents: DocumentSet, packages: Packages) -> Iterator[Diagnostic]:
+    offered = frozenset[str]().union(*(known.tools for known in packages.values()))
     for tool in documents.tools.values():
         if tool.spec.builtin not in offered:
             message = f"no agent package offers {tool.spec.builtin!r}"
@@ -214,10 +283,23 @@ def _check_packages(
             yield agent.origin.diagnose(("spec", "package"), message)
             continue
         for index, name in enumerate(agent.spec.tool_refs):
-            known = documents.tools.get(name)
-            if known and known.spec.builtin not in packages[package]:
+            known = documents.tools.get(documents.resolve(name, agent))
+            if known and known.spec.builtin not in packages[package].tools:
                 message = f"{name!r} is not a tool of package {package!r}"
                 yield agent.origin.diagnose(("spec", "toolRefs", index), message)
+
+
+def _check_output_refs(
+    documents: DocumentSet, packages: Packages
+) -> Iterator[Diagnostic]:
+    offered = frozenset[str]().union(*(known.outputs for known in packages.values()))
+    for crew in documents.crews.values():
+        for index, task in enumerate(crew.spec.tasks):
+            if task.output_ref is None or task.output_ref in offered:
+                continue
+            message = f"no agent package offers {task.output_ref!r}"
+            path = ("spec", "tasks", index, "outputRef")
+            yield crew.origin.diagnose(path, message)
 
 
 def _check_triggers(crews: Iterable[Document[CrewSpec]]) -> Iterator[Diagnostic]:
@@ -229,4 +311,5 @@ def _check_triggers(crews: Iterable[Document[CrewSpec]]) -> Iterator[Diagnostic]
             if first != crew.name or is_repeated:
                 message = f"{trigger.value} is already answered by crew {first!r}"
                 path = ("spec", "triggers", index)
-                yield crew.origin.diagnose(path, message)
+                reason = Reason.TRIGGER_CONFLICT
+                yield crew.origin.diagnose(path, message, reason)

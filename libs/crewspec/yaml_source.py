@@ -12,7 +12,8 @@ from libs.crewspec.diagnostics import Diagnostic, Origin, Path
 
 __all__ = ["SourceDocument", "read_yaml"]
 
-_MAX_CHARACTERS = 1_000_000
+_MAX_CHARACTERS = 200_000
+_MAX_DEPTH = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +75,9 @@ class _NodeReader:
         if node is None:
             return None
         self.lines.setdefault(path, node.start_mark.line + 1)
+        if len(path) > _MAX_DEPTH:
+            self._refuse(path[:1], "nested too deeply")
+            return None
         # An alias is the very node its anchor named: following it could take
         # for ever.
         if id(node) in self.seen:
@@ -81,22 +85,35 @@ class _NodeReader:
             return None
         self.seen.add(id(node))
         match node:
-            case yaml.MappingNode():
+            case yaml.MappingNode(tag="tag:yaml.org,2002:map"):
                 return self._mapping(node, path)
-            case yaml.SequenceNode():
+            case yaml.SequenceNode(tag="tag:yaml.org,2002:seq"):
                 return [
                     self.read(item, (*path, index))
                     for index, item in enumerate(node.value)
                 ]
+            case yaml.ScalarNode():
+                return self._scalar(node, path)
             case _:
-                return self.loader.construct_object(node)
+                self._refuse(path, f"the tag {node.tag} is not allowed")
+                return None
+
+    def _scalar(self, node: yaml.ScalarNode, path: Path) -> object:
+        value: object = self.loader.construct_object(node)
+        if not isinstance(value, str):
+            return value
+        try:
+            return _joined(value)
+        except UnicodeDecodeError:
+            self._refuse(path, "holds half a character, which is no text")
+            return ascii(value)
 
     def _mapping(self, node: yaml.MappingNode, path: Path) -> dict[str, object]:
         mapping: dict[str, object] = {}
         for key_node, value_node in node.value:
             is_text = key_node.tag == "tag:yaml.org,2002:str"
-            if not is_text or not isinstance(key_node.value, str):
-                at = (*path, str(key_node.value)[:40])
+            if not is_text or not _is_text(key_node.value):
+                at = (*path, ascii(key_node.value)[:40])
                 self.lines.setdefault(at, key_node.start_mark.line + 1)
                 self._refuse(at, "a key must be plain text")
                 continue
@@ -111,3 +128,19 @@ class _NodeReader:
 
     def _refuse(self, path: Path, message: str) -> None:
         self.diagnostics.append(self.origin.diagnose(path, message))
+
+
+def _joined(text: str) -> str:
+    """Join the halves of characters that JSON writes as two escapes.
+
+    Raises UnicodeDecodeError when a half stands alone.
+    """
+    if text.isascii():
+        return text
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le")
+
+
+def _is_text(value: object) -> bool:
+    if not isinstance(value, str):
+        return False
+    return not any("\ud800" <= character <= "\udfff" for character in value)

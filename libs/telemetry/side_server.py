@@ -1,16 +1,19 @@
-"""`/metrics`, `/healthz` and `/readyz` on a port that is never public.
+"""`/metrics`, `/healthz` (or `/livez`) and `/readyz` on a port that is never public.
 
 It answers on the service's own event loop, so that a stuck loop shows as a
 failing liveness probe.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from http import HTTPStatus
+from typing import override
 
 import structlog
 from prometheus_client import REGISTRY, CollectorRegistry
 from prometheus_client.exposition import choose_encoder
+from prometheus_client.metrics_core import GaugeMetricFamily
+from prometheus_client.registry import Collector
 
 __all__ = ["SideServer", "start_side_server"]
 
@@ -20,24 +23,46 @@ _REQUEST_LIMIT_BYTES = 16 * 1024
 _TEXT = "text/plain; charset=utf-8"
 
 
+class _LoopCollector(Collector):
+    """Counts the tasks of the event loop it is asked on."""
+
+    @override
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        tasks = len(asyncio.all_tasks())
+        yield GaugeMetricFamily(
+            "venturebots_asyncio_tasks", "Tasks of the event loop.", value=tasks
+        )
+
+    def describe(self) -> Iterator[GaugeMetricFamily]:
+        """Claim no name, so that two loops of one process may share a registry."""
+        return iter(())
+
+
 class SideServer:
-    """A listening side port."""
+    """A listening side port; `is_ready` may be another one later.
+
+    `is_alive` tells what an answering event loop alone does not.
+    """
 
     def __init__(
         self,
         *,
         registry: CollectorRegistry,
         is_ready: Callable[[], bool],
+        is_alive: Callable[[], bool] = lambda: True,
     ) -> None:
         self._registry = registry
-        self._is_ready = is_ready
+        self.is_ready = is_ready
+        self._is_alive = is_alive
         self._server: asyncio.Server | None = None
+        self._loop_collector = _LoopCollector()
 
     async def start(self, *, host: str, port: int) -> None:
         """Listen; port 0 takes a free one. Raises OSError when it is taken."""
         self._server = await asyncio.start_server(
             self._answer, host, port, limit=_REQUEST_LIMIT_BYTES
         )
+        self._registry.register(self._loop_collector)
 
     @property
     def port(self) -> int:
@@ -49,10 +74,12 @@ class SideServer:
         return port
 
     async def aclose(self) -> None:
-        """Stop listening."""
-        if self._server is not None:
-            self._server.close()
-            await self._server.wait_closed()
+        """Stop listening; a second time does nothing."""
+        server, self._server = self._server, None
+        if server is not None:
+            self._registry.unregister(self._loop_collector)
+            server.close()
+            await server.wait_closed()
 
     async def _answer(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
@@ -77,9 +104,12 @@ class SideServer:
             case "/metrics":
                 encode, content_type = choose_encoder(_header(lines, "accept"))
                 return _response(HTTPStatus.OK, content_type, encode(self._registry))
-            case "/healthz":
+            case "/healthz" | "/livez" if self._is_alive():
                 return _response(HTTPStatus.OK, _TEXT, b"ok\n")
-            case "/readyz" if self._is_ready():
+            case "/healthz" | "/livez":
+                status = HTTPStatus.INTERNAL_SERVER_ERROR
+                return _response(status, _TEXT, b"not alive\n")
+            case "/readyz" if self.is_ready():
                 return _response(HTTPStatus.OK, _TEXT, b"ready\n")
             case "/readyz":
                 status = HTTPStatus.SERVICE_UNAVAILABLE
@@ -93,10 +123,11 @@ async def start_side_server(
     host: str,
     port: int,
     is_ready: Callable[[], bool],
+    is_alive: Callable[[], bool] = lambda: True,
     registry: CollectorRegistry = REGISTRY,
 ) -> SideServer:
     """Start the side port; close it with `aclose`."""
-    server = SideServer(registry=registry, is_ready=is_ready)
+    server = SideServer(registry=registry, is_ready=is_ready, is_alive=is_alive)
     await server.start(host=host, port=port)
     return server
 

@@ -9,11 +9,14 @@ from enum import StrEnum
 from typing import Any
 
 __all__ = [
+    "FOLD_MARK",
     "Answer",
     "Fault",
     "ToolCall",
     "answer_to",
+    "is_fold",
     "reply_tokens",
+    "request_tokens",
 ]
 
 _VOCABULARY = (
@@ -23,7 +26,12 @@ _VOCABULARY = (
     "early honest narrow urgent costly simple local weekly clear patient"
 )
 _SUGGESTIONS = ("\n\n[[suggestions]]\n", "Go on\n", "Tell me more\n")
-_MARKER = re.compile(r"\[(fault|seed|suggest|tool|tokens):([^\]\s]+)\]")
+_MARKER = re.compile(r"\[(fault|recall|seed|suggest|tool|tokens):([^\]\s]+)\]")
+_FACT = re.compile(r"\bmy (\w+) is (\w+)")
+_FOLD = '{"notes": '
+_TOKEN = re.compile(r"\s?\w{1,4}|\s?[^\w\s]|\s")
+FOLD_MARK = "FOLDED-NOTES"
+"""Stands in every summary this model writes, and nowhere else."""
 
 
 class Fault(StrEnum):
@@ -75,9 +83,11 @@ def answer_to(body: Mapping[str, Any], tokens: int) -> Answer:
     """Decide the answer to a chat completion request.
 
     The last founder's words may hold `[fault:<name>]`, `[tool:<name>]` (called
-    once, if it is offered), `[seed:<text>]`, `[tokens:<count>]` and
-    `[suggest:replies]`; the model's name may be `fault-<name>`. The text depends
-    on the seed or, without one, on all messages.
+    once, if it is offered), `[seed:<text>]`, `[tokens:<count>]`,
+    `[suggest:replies]` and `[recall:<thing>]`, which is answered with what the
+    prompt says "my <thing> is"; the model's name may be `fault-<name>`. Asked to
+    fold turns, it keeps those facts. Other text depends on the seed or, without
+    one, on all messages.
     """
     messages: Sequence[Mapping[str, Any]] = body["messages"]
     last_said = _last_index(messages)
@@ -87,12 +97,41 @@ def answer_to(body: Mapping[str, Any], tokens: int) -> Answer:
     tool_call = None if is_tool_done else _tool_call(body, markers.get("tool"))
     count = max(2, int(markers.get("tokens", tokens)))
     suggestions = _SUGGESTIONS if "suggest" in markers else ()
+    remembered = _remembered(messages, markers.get("recall"))
     return Answer(
-        tokens=reply_tokens(seed, count) + suggestions,
+        tokens=remembered or reply_tokens(seed, count) + suggestions,
         tool_call=tool_call,
         fault=_fault(str(body.get("model", "")), markers.get("fault")),
         prompt_tokens=sum(len(_text(message).split()) for message in messages),
     )
+
+
+def is_fold(body: Mapping[str, Any]) -> bool:
+    """Whether a request asks to fold turns into notes."""
+    return _text(body["messages"][-1]).startswith(_FOLD)
+
+
+def request_tokens(body: Mapping[str, Any]) -> int:
+    """Tokens of a request's prompt, four letters each at most, and its answer."""
+    prompt = [_text(message) for message in body["messages"]]
+    prompt += [json.dumps(tool) for tool in body.get("tools") or ()]
+    return sum(len(_TOKEN.findall(text)) for text in prompt) + int(
+        body.get("max_tokens") or 0
+    )
+
+
+def _remembered(
+    messages: Sequence[Mapping[str, Any]], thing: str | None
+) -> tuple[str, ...]:
+    said = "\n".join(_text(message) for message in messages).replace("\\n", "\n")
+    facts = dict(_FACT.findall(said))
+    if _text(messages[-1]).startswith(_FOLD):
+        lines = [f"\nmy {name} is {value}" for name, value in facts.items()]
+        return (FOLD_MARK, *lines)
+    if thing is None:
+        return ()
+    known = facts.get(thing)
+    return (f"Your {thing} ", f"is {known}." if known else "was never told.")
 
 
 def _last_index(messages: Sequence[Mapping[str, Any]]) -> int:

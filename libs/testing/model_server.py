@@ -12,7 +12,13 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
 
-from libs.testing.model_script import Answer, Fault, ToolCall, answer_to
+from libs.testing.model_script import (
+    Answer,
+    Fault,
+    ToolCall,
+    answer_to,
+    request_tokens,
+)
 
 __all__ = ["ModelServer", "Outcome", "Pace", "RecordedRequest"]
 
@@ -81,16 +87,25 @@ class _ClientClosedError(ConnectionError):
 
 
 class ModelServer:
-    """Serves `POST /v1/chat/completions` on 127.0.0.1.
+    """Serves `POST /v1/chat/completions`, on 127.0.0.1 unless told otherwise.
 
     `faults` is played first in, first out, before any fault a request names;
-    None in it lets a request pass.
+    None in it lets a request pass. What does not fit `window_tokens` is refused.
     """
 
-    def __init__(self, pace: Pace | None = None, *, port: int = 0) -> None:
+    def __init__(
+        self,
+        pace: Pace | None = None,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        window_tokens: int | None = None,
+    ) -> None:
         self.pace = pace or Pace()
+        self.window_tokens = window_tokens
         self.faults: deque[Fault | None] = deque()
         self.requests: list[RecordedRequest] = []
+        self._host = host
         self._port = port
         self._server: asyncio.Server | None = None
         self._connections: set[asyncio.Task[None]] = set()
@@ -98,11 +113,11 @@ class ModelServer:
     @property
     def url(self) -> str:
         """The base address a client is given, ending in `/v1`."""
-        return f"http://127.0.0.1:{self._port}/v1"
+        return f"http://{self._host}:{self._port}/v1"
 
     async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(
-            self._accept, "127.0.0.1", self._port, backlog=1024
+            self._accept, self._host, self._port, backlog=1024
         )
         self._port = self._server.sockets[0].getsockname()[1]
         return self
@@ -156,6 +171,8 @@ class ModelServer:
         body = json.loads(content)
         answer = answer_to(body, self.pace.tokens_per_reply)
         fault = self.faults.popleft() if self.faults else answer.fault
+        if self.window_tokens and request_tokens(body) > self.window_tokens:
+            fault = Fault.CONTEXT_EXCEEDED
         request = RecordedRequest(body, headers.get("authorization", ""), answer.text)
         self.requests.append(request)
         reply = _Reply(reader, writer, self.pace, answer)
@@ -297,13 +314,14 @@ def _send_json(writer: asyncio.StreamWriter, status: int, body: dict[str, Any]) 
     writer.write(head.encode() + content)
 
 
-async def _serve(port: int, pace: Pace) -> None:
-    async with ModelServer(pace, port=port) as server:
+async def _serve(host: str, port: int, pace: Pace) -> None:
+    async with ModelServer(pace, host=host, port=port) as server:
         await server.serve_forever()
 
 
 def _main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=9000)
     parser.add_argument("--first-token-seconds", type=float, default=0.2)
     parser.add_argument("--tokens-per-second", type=float, default=50)
@@ -311,7 +329,7 @@ def _main() -> None:
     given = parser.parse_args()
     pace = Pace(given.first_token_seconds, given.tokens_per_second, given.tokens)
     with asyncio.Runner() as runner:
-        runner.run(_serve(given.port, pace))
+        runner.run(_serve(given.host, given.port, pace))
 
 
 if __name__ == "__main__":

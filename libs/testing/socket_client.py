@@ -23,8 +23,10 @@ _RECONNECT_SECONDS = 0.05
 class SocketClient:
     """Follows streams, reconnecting for ever with the cursors it has.
 
-    `closes` holds the close code of every connection that was lost. A client made
-    with `from_start` False asks for a snapshot of each stream first.
+    `closes` holds the close code of every connection that was lost, `strays` what
+    came of streams that are not followed. A client made with `from_start` False
+    asks for a snapshot of each stream first. It waits `reconnect_seconds` before it
+    knocks again.
     """
 
     def __init__(
@@ -34,11 +36,14 @@ class SocketClient:
         token: str,
         streams: Iterable[str] = (),
         from_start: bool = True,
+        reconnect_seconds: float = _RECONNECT_SECONDS,
     ) -> None:
         self._url = url.replace("http", "ws", 1) + "/v1/socket"
         self._token = token
         self._from_start = from_start
+        self._reconnect_seconds = reconnect_seconds
         self._states = {stream: StreamState(stream) for stream in streams}
+        self._leaving: dict[str, StreamState] = {}
         self._answers: dict[str, asyncio.Future[Frame]] = {}
         self._changed = asyncio.Event()
         self._connection: ClientConnection | None = None
@@ -46,7 +51,9 @@ class SocketClient:
         self.epoch: str | None = None
         self.closes: list[int] = []
         self.frames: list[Frame] = []
+        self.strays: list[Frame] = []
         self.connections = 0
+        self.pongs = 0
 
     async def __aenter__(self) -> Self:
         self._task = asyncio.create_task(self._follow())
@@ -62,6 +69,11 @@ class SocketClient:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
+
+    @property
+    def states(self) -> tuple[StreamState, ...]:
+        """What is known of every stream that is followed."""
+        return tuple(self._states.values())
 
     def state(self, stream: str) -> StreamState:
         """Return what is known of a stream."""
@@ -99,9 +111,13 @@ class SocketClient:
 
     async def send(self, frame: Frame) -> None:
         """Send a frame as it is, on the connection there is."""
+        await self.send_text(json.dumps(frame))
+
+    async def send_text(self, text: str) -> None:
+        """Send what may be no frame at all, on the connection there is."""
         await self.until(lambda: self._connection is not None)
         if self._connection is not None:
-            await self._connection.send(json.dumps(frame))
+            await self._connection.send(text)
 
     async def subscribe(self, stream: str, *, after_seq: int | None = 0) -> None:
         """Follow one more stream, from a cursor or a snapshot."""
@@ -112,6 +128,37 @@ class SocketClient:
             cursor["after_seq"] = after_seq
         await self.send({"type": "subscribe", "epoch": self.epoch, "streams": [cursor]})
 
+    async def forget(self, stream: str) -> StreamState:
+        """Follow a stream no longer; returns what was known of it to the end."""
+        state = self._leaving[stream] = self._states.pop(stream)
+        # Known no longer, so that the next hello would not ask for it.
+        with contextlib.suppress(ConnectionClosed):
+            await self.send({"type": "unsubscribe", "streams": [stream]})
+        await self.heard()
+        del self._leaving[stream]
+        return state
+
+    async def heard(self) -> None:
+        """Wait until all that was sent was read, or another connection is there."""
+        told = self.connections, self.pongs
+        with contextlib.suppress(ConnectionClosed):
+            await self.send({"type": "ping"})
+        await self.until(lambda: (self.connections, self.pongs) != told)
+
+    async def resume(self, state: StreamState) -> None:
+        """Follow a stream again from where it was forgotten."""
+        await self.until(lambda: self._connection is not None)
+        state.is_live = False
+        # Known from here on, so that the next hello asks for it if this is lost.
+        self._states[state.stream] = state
+        with contextlib.suppress(ConnectionClosed):
+            await self.subscribe(state.stream, after_seq=state.last_seq)
+
+    async def leave(self) -> None:
+        """Close the connection as a page does that goes; the next one follows."""
+        if self._connection is not None:
+            await self._connection.close()
+
     def drop(self) -> None:
         """Lose the connection without a word, as a bad network does."""
         if self._connection is not None:
@@ -121,7 +168,7 @@ class SocketClient:
         while True:
             with contextlib.suppress(OSError, InvalidHandshake, TimeoutError):
                 await self._follow_once()
-            await asyncio.sleep(_RECONNECT_SECONDS)
+            await asyncio.sleep(self._reconnect_seconds)
 
     async def _follow_once(self) -> None:
         async with connect(
@@ -129,6 +176,7 @@ class SocketClient:
             subprotocols=[SUBPROTOCOL],
             additional_headers={"Authorization": f"Bearer {self._token}"},
             compression=None,
+            max_size=None,
             ping_interval=None,
             close_timeout=1,
             open_timeout=5,
@@ -168,8 +216,18 @@ class SocketClient:
                 self.connections += 1
             case "ack" | "error" if frame.get("request_id") in self._answers:
                 self._answers.pop(frame["request_id"]).set_result(frame)
-            case "ack" | "error" | "ping" | "pong":
+            case "pong":
+                self.pongs += 1
+            case "ack" | "error" | "ping":
                 pass
             case _:
-                self._states[frame["stream"]].apply(frame)
+                self._take_of_stream(frame)
         self._changed.set()
+
+    def _take_of_stream(self, frame: Frame) -> None:
+        stream = frame["stream"]
+        state = self._states.get(stream) or self._leaving.get(stream)
+        if state is None:
+            self.strays.append(frame)
+        else:
+            state.apply(frame)

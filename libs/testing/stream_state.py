@@ -90,8 +90,20 @@ class StreamState:
         self._reduce(event["type"], event.get("run_id"), event["data"])
 
     def _reduce(self, event_type: str, run_id: str | None, data: Frame) -> None:
-        message_id = data.get("message_id", "")
+        if event_type.startswith("message."):
+            self._reduce_message(event_type, data)
+        elif event_type == "run.created":
+            self.runs.append(data["run_id"])
+        elif event_type in _TERMINAL and run_id is not None:
+            self._end(run_id, event_type, data)
+
+    def _reduce_message(self, event_type: str, data: Frame) -> None:
+        message = data.get("message", data)
+        message_id: str = message["message_id"]
         match event_type:
+            case "message.copied":
+                self.texts[message_id] = message["text"]
+                self.statuses[message_id] = message["status"]
             case "message.accepted":
                 self.texts[message_id] = data["text"]
                 self.statuses[message_id] = "complete"
@@ -104,10 +116,8 @@ class StreamState:
                 self.texts[message_id] = self.texts.get(message_id, "") + data["text"]
             case "message.finished":
                 self._finish(message_id, data)
-            case "run.created":
-                self.runs.append(data["run_id"])
-            case _ if event_type in _TERMINAL and run_id is not None:
-                self._end(run_id, event_type, data)
+            case _:
+                pass  # what changes neither text nor status
 
     def _finish(self, message_id: str, data: Frame) -> None:
         self.statuses[message_id] = data["status"]

@@ -1,7 +1,8 @@
 """Pin every dependency with its hashes, without addresses (`make lock`).
 
 `dev.txt` is resolved first; the locks of single services follow it, so that a
-package has one version everywhere.
+package has one version everywhere. The orchestrator's image is built from a lock
+without what CrewAI asks for and the orchestrator never imports.
 """
 
 import sys
@@ -10,18 +11,23 @@ from libs.toolchain.paths import VENV_BIN, run
 
 __all__ = ["main"]
 
-_SERVICES = ("gateway", "orchestrator")
+_SERVICES = ("gateway", "operator", "orchestrator")
+_FOLLOWING = "--constraints=requirements/dev.txt"
 
 
 def main() -> None:
     """Write `requirements/*.txt`; `--upgrade` lets every version move."""
     upgrade = ["--upgrade"] if "--upgrade" in sys.argv[1:] else []
-    extras = [f"--extra={name}" for name in (*_SERVICES, "dev")]
-    _compile("dev", "pyproject.toml", *extras, *upgrade)
+    extras = [f"--extra={name}" for name in (*_SERVICES, "cli", "dev")]
+    slow = "--excludes=requirements/dev-left-out.in"
+    _compile("dev", "pyproject.toml", *extras, slow, *upgrade)
     for name in _SERVICES:
         extra = f"--extra={name}"
-        _compile(name, "pyproject.toml", extra, "--constraints=requirements/dev.txt")
-    for name in ("uv", "node"):
+        _compile(name, "pyproject.toml", extra, _FOLLOWING)
+    left_out = "--excludes=requirements/orchestrator-image.in"
+    extra = "--extra=orchestrator"
+    _compile("orchestrator-image", "pyproject.toml", extra, _FOLLOWING, left_out)
+    for name in ("uv", "node", "mutation"):
         _compile(name, f"requirements/{name}.in", *upgrade)
 
 

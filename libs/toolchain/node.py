@@ -14,6 +14,7 @@ from libs.toolchain.paths import FRONTEND, VENV, VENV_BIN, run, with_venv_on_pat
 
 __all__ = [
     "OLDEST_NODE",
+    "install_packages",
     "install_page_packages",
     "link_own_node",
     "machine_has_node",
@@ -66,18 +67,23 @@ def unlink_own_node() -> None:
 def install_page_packages() -> None:
     """Install what the page's lock files name, unless they are as last time."""
     for folder in _PACKAGE_FOLDERS:
-        lock = folder / "package-lock.json"
-        installed = folder / "node_modules" / ".installed-lock"
-        if not lock.exists():
-            continue
-        if installed.exists() and installed.read_bytes() == lock.read_bytes():
-            continue
-        run(
-            ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"],
-            cwd=folder,
-            env=with_venv_on_path(),
-        )
-        shutil.copyfile(lock, installed)
+        install_packages(folder)
+
+
+def install_packages(folder: Path) -> None:
+    """Install what the lock file of a folder names, unless it is as last time."""
+    lock = folder / "package-lock.json"
+    installed = folder / "node_modules" / ".installed-lock"
+    if not lock.exists():
+        return
+    if installed.exists() and installed.read_bytes() == lock.read_bytes():
+        return
+    run(
+        ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"],
+        cwd=folder,
+        env=with_venv_on_path(),
+    )
+    shutil.copyfile(lock, installed)
 
 
 def _replace(path: Path) -> Path:

@@ -6,12 +6,28 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-__all__ = ["FRONTEND", "ROOT", "VENV", "VENV_BIN", "run", "with_venv_on_path"]
+__all__ = [
+    "FRONTEND",
+    "ROOT",
+    "VENV",
+    "VENV_BIN",
+    "cache_of_testbed",
+    "run",
+    "with_venv_on_path",
+]
 
 ROOT = Path(__file__).resolve().parents[2]
 VENV = ROOT / ".venv"
 VENV_BIN = VENV / "bin"
 FRONTEND = ROOT / "frontend"
+
+
+def cache_of_testbed() -> Path:
+    """Return where the test cluster keeps its tools, as its settings.sh says."""
+    if told := os.environ.get("TESTBED_CACHE"):
+        return Path(told)
+    shared = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(shared) / "testbed"
 
 
 def with_venv_on_path() -> dict[str, str]:

@@ -2,8 +2,10 @@
 
 `python -m libs.toolchain.stages [NAME …]`: all stages, or the named ones. The
 output of a stage goes to `var/stages/<name>.log` and is shown when it fails;
-a stage run alone speaks directly. `VB_REQUIRE_REAL=1` makes the skip of any but
-an optional stage a failure.
+lines of it that begin with `figure: ` are shown in any case. A stage run alone speaks
+directly. `VB_REQUIRE_REAL=1` makes the skip of any but
+an optional stage a failure. A program that ends with status 77 says that it cannot
+run here: its stage is skipped.
 """
 
 import asyncio
@@ -20,10 +22,14 @@ from typing import IO
 from libs.toolchain.paths import ROOT, with_venv_on_path
 from libs.toolchain.stage_table import AFTERWARDS, SIDE_BY_SIDE, Command, Stage
 
-__all__ = ["Outcome", "Result", "run_stage", "table"]
+__all__ = ["Outcome", "Result", "figures", "run_stage", "table"]
 
 _LOGS = ROOT / "var" / "stages"
 _SHOWN_LINES = 300
+_FIGURE = "figure: "
+"""How a program begins a line that tells what it measured."""
+_CANNOT_RUN_STATUS = 77
+"""How a program says, as automake's tests do, that it cannot run on this machine."""
 
 
 class Outcome(StrEnum):
@@ -72,6 +78,11 @@ def table(results: Sequence[Result]) -> str:
     return "\n".join(["", *lines, ""])
 
 
+def figures(lines: Sequence[str]) -> list[str]:
+    """Pick what a stage's programs measured out of what they said."""
+    return [line for line in lines if line.startswith(_FIGURE)]
+
+
 async def run_stage(
     stage: Stage, *, is_skip_failure: bool, log: IO[bytes] | None
 ) -> Result:
@@ -81,18 +92,20 @@ async def run_stage(
     def result(outcome: Outcome, remark: str = "") -> Result:
         return Result(stage.name, outcome, time.monotonic() - started, remark)
 
+    is_failure = is_skip_failure and not stage.is_optional
+    when_missing = Outcome.FAILED if is_failure else Outcome.SKIPPED
     ready = await asyncio.to_thread(stage.prepare)
     if ready.missing is not None:
-        is_failure = is_skip_failure and not stage.is_optional
-        outcome = Outcome.FAILED if is_failure else Outcome.SKIPPED
-        return result(outcome, ready.missing)
+        return result(when_missing, ready.missing)
     environment = {**with_venv_on_path(), **ready.environment}
     try:
         async with asyncio.timeout(stage.limit_seconds):
             for command in stage.commands:
                 status = await _run_command(command, environment, log)
+                shown = " ".join(command.words).replace(f"{ROOT}/", "")
+                if status == _CANNOT_RUN_STATUS:
+                    return result(when_missing, f"{shown}: cannot run here")
                 if status != 0:
-                    shown = " ".join(command.words).replace(f"{ROOT}/", "")
                     return result(Outcome.FAILED, f"{shown}: status {status}")
     except TimeoutError:
         remark = f"stopped after its limit of {stage.limit_seconds:g} s"
@@ -125,8 +138,11 @@ async def _run_told(
     with path.open("wb") as log:
         result = await run_stage(stage, is_skip_failure=is_skip_failure, log=log)
     lines = path.read_text("utf-8", errors="replace").splitlines()
-    if result.outcome is Outcome.FAILED:
+    if result.outcome is not Outcome.PASSED:
         _tell("\n".join(lines[-_SHOWN_LINES:]))
+    else:
+        for line in figures(lines):
+            _tell(f"   {line}")
     last = next((line for line in reversed(lines) if line.strip()), "")
     closing = result.remark or last.strip()
     _tell(f"── {stage.name} {result.outcome} in {result.seconds:.1f} s  {closing}")

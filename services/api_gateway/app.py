@@ -1,11 +1,13 @@
 """Composes the gateway's HTTP application."""
 
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
 from fastapi import FastAPI
 
+from libs.telemetry import ProcessIdentity
 from services.api_gateway import docs, status
 from services.api_gateway.config import Config
 from services.api_gateway.context import open_context
@@ -16,11 +18,13 @@ from services.api_gateway.page import PageFiles
 from services.api_gateway.peers import PeerPolicy
 from services.api_gateway.problem import handle_problems
 from services.api_gateway.runs import endpoints as runs
+from services.api_gateway.runs.resolver import Lookup, look_up_by_system
 from services.api_gateway.sessions import endpoints as sessions
 from services.api_gateway.socket.endpoints import SocketMiddleware
 from services.api_gateway.status import VERSION
 from services.api_gateway.streams import endpoints as streams
 from services.api_gateway.streams import live
+from services.api_gateway.telemetry import GatewayTelemetry
 
 __all__ = ["create_api", "create_app"]
 
@@ -57,8 +61,18 @@ def create_api(lifespan: Lifespan | None = None) -> FastAPI:
     return app
 
 
-def create_app(config: Config) -> FastAPI:
+def create_app(
+    config: Config,
+    identity: ProcessIdentity | None = None,
+    *,
+    clock: Callable[[], float] = time.time,
+    look_up: Lookup = look_up_by_system,
+) -> FastAPI:
     """The whole application; what it needs is opened at its start."""
+    telemetry = GatewayTelemetry.open(
+        identity or ProcessIdentity(service="api-gateway"),
+        is_caller_trusted=config.trust_traceparent,
+    )
     peers = PeerPolicy(
         external_url=config.external_url,
         allowed_origins=config.allowed_origins,
@@ -67,13 +81,14 @@ def create_app(config: Config) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with open_context(config, peers) as context:
+        opening = open_context(config, peers, telemetry, clock=clock, look_up=look_up)
+        async with opening as context:
             app.state.context = context
             yield
 
     app = create_api(lifespan)
     app.router.default = PageFiles(config.page_directory, api_prefixes=_API_PREFIXES)
     app.add_middleware(GuardMiddleware, peers=peers, cookie_name=config.cookie_name)
-    app.add_middleware(EdgeMiddleware)
+    app.add_middleware(EdgeMiddleware, telemetry=telemetry)
     app.add_middleware(SocketMiddleware)
     return app

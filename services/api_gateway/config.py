@@ -8,7 +8,6 @@ from urllib.parse import urlsplit
 
 from pydantic import (
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
     PositiveFloat,
@@ -16,9 +15,9 @@ from pydantic import (
     field_validator,
     model_validator,
 )
-from pydantic_settings import NoDecode, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
-from libs.config import ServiceSettings
+from libs.config import Listed, ServiceSettings
 from libs.rpc import is_loopback
 from libs.telemetry import LogFormat
 from services.api_gateway.store import WhenBusy
@@ -28,16 +27,6 @@ __all__ = ["Config", "LimitSettings", "RetentionSettings"]
 Port = Annotated[int, Field(ge=0, le=65_535)]
 
 _ADDRESS = re.compile(r"unix:.+|[^\s:]+:\d{1,5}|\[[0-9a-fA-F:]+\]:\d{1,5}")
-
-
-def _split(value: object) -> object:
-    """Read a comma-separated variable as a list."""
-    if isinstance(value, str):
-        return [part.strip() for part in value.split(",") if part.strip()]
-    return value
-
-
-type Listed[T] = Annotated[tuple[T, ...], NoDecode, BeforeValidator(_split)]
 
 
 class LimitSettings(BaseModel):
@@ -50,8 +39,11 @@ class LimitSettings(BaseModel):
 
     messages_per_minute: PositiveInt = 20
     sessions_per_hour: PositiveInt = 60
+    changes_per_minute: PositiveInt = 120
+    searches_per_minute: PositiveInt = 120
     sockets_per_founder: PositiveInt = 12
     founders_per_hour_per_address: PositiveInt = 400
+    links_per_hour_per_address: PositiveInt = 400
     sockets_per_address: PositiveInt = 800
 
 
@@ -99,7 +91,9 @@ class Config(ServiceSettings):
     drain_seconds: Annotated[float, Field(ge=0, le=5)] = 2
     """Over which the closing of sockets is spread; the process has 10 s in all."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
-    log_format: LogFormat = LogFormat.TEXT
+    log_format: LogFormat = LogFormat.AUTO
+    trust_traceparent: bool = False
+    """Continue traces that requests name, instead of only linking to them."""
 
     @field_validator("external_url")
     @classmethod

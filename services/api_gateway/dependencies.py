@@ -7,6 +7,7 @@ from fastapi import Depends
 from starlette.requests import HTTPConnection
 
 from services.api_gateway.context import Context
+from services.api_gateway.founders.reference import founder_ref
 from services.api_gateway.wire.views import FounderView
 
 __all__ = [
@@ -32,7 +33,7 @@ async def current_founder(connection: HTTPConnection) -> FounderView:
     """The founder whose token came along; raises `FounderUnknownError`."""
     founders = context_of(connection).founders
     founder = await founders.founder_of(connection.headers, connection.cookies)
-    structlog.contextvars.bind_contextvars(founder_id=founder.founder_id)
+    structlog.contextvars.bind_contextvars(founder_ref=founder_ref(founder.founder_id))
     return founder
 
 

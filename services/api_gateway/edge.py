@@ -1,20 +1,27 @@
 """What every HTTP request passes: an id, a log line, safe headers, a guard."""
 
+import asyncio
 import logging
 import re
 import time
-from http import HTTPStatus
+from http import HTTPMethod, HTTPStatus
 from typing import Final
 from uuid import uuid4
 
 import structlog
-from prometheus_client import Histogram
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from libs.errors import VentureBotsError
+from libs.telemetry import (
+    NO_SPAN,
+    Span,
+    SpanKind,
+    current_traceparent,
+    trace_id_of,
+)
 from services.api_gateway.errors import (
     OriginRefusedError,
     PayloadTooLargeError,
@@ -22,18 +29,17 @@ from services.api_gateway.errors import (
 )
 from services.api_gateway.peers import PeerPolicy
 from services.api_gateway.problem import internal_problem, problem_response
+from services.api_gateway.telemetry import GatewayTelemetry
 
 __all__ = ["MAX_BODY_BYTES", "EdgeMiddleware", "GuardMiddleware"]
 
 MAX_BODY_BYTES: Final = 128 * 1024
+BODY_SECONDS: Final = 20.0
+"""For a whole body, which is 6 kB a second at the least."""
 
 _logger = structlog.get_logger(__name__)
 
-_DURATION: Final = Histogram(
-    "venturebots_gateway_request_seconds",
-    "HTTP requests by operation and class of status.",
-    ["operation", "status"],
-)
+_METHODS: Final = frozenset(HTTPMethod)
 _TOO_LARGE: Final = "a body has at most 128 kB"
 _SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _SAFE_HEADERS: Final = {
@@ -51,19 +57,24 @@ _REQUEST_ID: Final = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]
 class EdgeMiddleware:
     """Outermost: names the request, logs it and answers what nobody foresaw."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, *, telemetry: GatewayTelemetry) -> None:
         self._app = app
+        self._telemetry = telemetry
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request; sockets pass untouched."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        request_id = _request_id(Headers(scope=scope))
+        headers = Headers(scope=scope)
+        request_id = _request_id(headers)
         scope.setdefault("state", {})["request_id"] = request_id
         exchange = _Exchange(send, request_id)
         started = time.perf_counter()
-        with structlog.contextvars.bound_contextvars(request_id=request_id):
+        span = _begin_span(self._telemetry, scope, headers)
+        with structlog.contextvars.bound_contextvars(
+            request_id=request_id, **_trace(span)
+        ):
             try:
                 await self._app(scope, receive, exchange.send)
             except Exception:
@@ -74,7 +85,9 @@ class EdgeMiddleware:
                     raise  # half an answer can only be broken off
                 await internal_problem(scope)(scope, receive, exchange.send)
             finally:
-                _note(scope, exchange.status, time.perf_counter() - started)
+                seconds = time.perf_counter() - started
+                _note(self._telemetry, scope, exchange.status, seconds)
+                _end_span(span, scope, exchange.status)
 
 
 class _Exchange:
@@ -146,12 +159,23 @@ def _told_length(headers: Headers) -> int:
 
 
 def _bounded(receive: Receive) -> Receive:
-    """Count the body while it is read, for nothing else tells a chunked one."""
+    """Count and time the body while it is read, for nothing else does."""
     received = 0
+    late_at = asyncio.get_running_loop().time() + BODY_SECONDS
+    is_whole = False
 
     async def receive_bounded() -> Message:
-        nonlocal received
-        message = await receive()
+        nonlocal received, is_whole
+        if is_whole:
+            return await receive()
+        try:
+            async with asyncio.timeout_at(late_at):
+                message = await receive()
+        except TimeoutError:
+            raise HTTPException(
+                HTTPStatus.REQUEST_TIMEOUT, headers={"Connection": "close"}
+            ) from None
+        is_whole = not message.get("more_body", False)
         received += len(message.get("body", b""))
         if received > MAX_BODY_BYTES:
             # What FastAPI lets through from within a body's reading.
@@ -173,11 +197,60 @@ def _request_id(headers: Headers) -> str:
     return given if _REQUEST_ID.fullmatch(given) else str(uuid4())
 
 
-def _note(scope: Scope, status: int | None, seconds: float) -> None:
-    route = scope.get("route")
-    _DURATION.labels(
-        operation=getattr(route, "name", None) or "page",
-        status=f"{(status or 0) // 100}xx",
+def _begin_span(telemetry: GatewayTelemetry, scope: Scope, headers: Headers) -> Span:
+    """Trace a request of the API; pages and probes are not worth it."""
+    if not telemetry.tracer.is_on or not scope["path"].startswith("/v1/"):
+        return NO_SPAN
+    told = headers.get("traceparent", "")
+    is_trusted = telemetry.is_caller_trusted
+    span = telemetry.tracer.start(
+        _method(scope),
+        kind=SpanKind.SERVER,
+        parent=told if is_trusted else "",
+        link="" if is_trusted else told,
+    )
+    current_traceparent.set(span.traceparent)
+    return span
+
+
+def _end_span(span: Span, scope: Scope, status: int | None) -> None:
+    if not span.traceparent:
+        return
+    route = _route(scope)
+    span.rename(f"{_method(scope)} {route}")
+    span.put(
+        {
+            "http.request.method": _method(scope),
+            "http.route": route,
+            "http.response.status_code": status or 0,
+        }
+    )
+    if status is None or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        span.fail(str(status or "broken_off"))
+    span.end()
+
+
+def _trace(span: Span) -> dict[str, str]:
+    return {"trace_id": trace_id_of(span.traceparent)} if span.traceparent else {}
+
+
+def _method(scope: Scope) -> str:
+    """The method, when it is one: anybody may send any word."""
+    method: str = scope["method"]
+    return method if method in _METHODS else "_OTHER"
+
+
+def _route(scope: Scope) -> str:
+    """The template of what was asked for, never the path itself."""
+    path = getattr(scope.get("route"), "path", None)
+    return path if isinstance(path, str) else "page"
+
+
+def _note(
+    telemetry: GatewayTelemetry, scope: Scope, status: int | None, seconds: float
+) -> None:
+    telemetry.metrics.request_seconds.labels(
+        _method(scope), _route(scope), f"{(status or 0) // 100}xx"
     ).observe(seconds)
     is_quiet = (
         scope["method"] in _SAFE_METHODS

@@ -3,10 +3,13 @@
 from libs.errors import ErrorKind, VentureBotsError
 
 __all__ = [
+    "CopyRefusedError",
     "CursorCompactedError",
     "FounderUnknownError",
     "InvalidCommandError",
+    "LinkInvalidError",
     "MessageUnknownError",
+    "NotBranchableError",
     "NotRatableError",
     "NotRetryableRunError",
     "OrchestratorUnavailableError",
@@ -92,6 +95,13 @@ class StreamUnknownError(VentureBotsError):
     code = "stream_unknown"
 
 
+class LinkInvalidError(VentureBotsError):
+    """No such link; it was used or expired, or never was."""
+
+    kind = ErrorKind.NOT_FOUND
+    code = "link_invalid"
+
+
 class RequestIdReusedError(VentureBotsError):
     """The request id came before with another body."""
 
@@ -127,6 +137,13 @@ class NotRatableError(VentureBotsError):
 
     kind = ErrorKind.CONFLICT
     code = "message_not_ratable"
+
+
+class NotBranchableError(VentureBotsError):
+    """A branch begins at a message of the founder's own, of that session."""
+
+    kind = ErrorKind.CONFLICT
+    code = "message_not_branchable"
 
 
 class CursorCompactedError(VentureBotsError):
@@ -165,6 +182,13 @@ class StoreLockedError(VentureBotsError):
 
     kind = ErrorKind.PRECONDITION
     code = "store_locked"
+
+
+class CopyRefusedError(VentureBotsError):
+    """A copy of the database cannot be made, or cannot be used."""
+
+    kind = ErrorKind.PRECONDITION
+    code = "copy_refused"
 
 
 class SchemaTooNewError(VentureBotsError):

@@ -3,6 +3,7 @@
 import math
 import time
 from collections import Counter, OrderedDict
+from ipaddress import IPv6Address, IPv6Network, ip_address
 from typing import Protocol
 from uuid import UUID
 
@@ -16,6 +17,8 @@ from services.api_gateway.errors import RateLimitedError, TooManySocketsError
 __all__ = ["Limits", "MemoryLimits", "SocketSlots"]
 
 _REMEMBERED_REQUESTS = 20_000
+_IPV6_BLOCK_BITS = 64
+"""What a provider gives one household, out of which it may take any address."""
 
 
 class Limits(Protocol):
@@ -25,13 +28,30 @@ class Limits(Protocol):
     """
 
     async def charge_message(self, founder_id: str, request_id: UUID) -> None:
-        """Charge a message or a retry to the founder."""
+        """Charge a message to the founder."""
+
+    async def charge_retry(self, founder_id: str, request_id: UUID) -> None:
+        """Charge a retry to the founder, as a message."""
 
     async def charge_session(self, founder_id: str, request_id: UUID) -> None:
         """Charge a new session to the founder."""
 
+    async def charge_branch(self, founder_id: str, request_id: UUID) -> None:
+        """Charge a branch to the founder, as a session and as a message."""
+
+    async def charge_change(
+        self, founder_id: str, request_id: UUID | None, *, route: str = "change"
+    ) -> None:
+        """Charge a change that calls no model, e.g. a rating, to the founder."""
+
+    async def charge_search(self, founder_id: str) -> None:
+        """Charge a search to the founder."""
+
     async def charge_founder(self, address: str) -> None:
         """Charge a new founder to the address."""
+
+    async def charge_link(self, address: str) -> None:
+        """Charge the use of a link, or the attempt, to the address."""
 
 
 class MemoryLimits:
@@ -49,27 +69,66 @@ class MemoryLimits:
         self._sessions = RateLimitItemPerHour(
             settings.sessions_per_hour, namespace="sessions"
         )
+        self._changes = RateLimitItemPerMinute(
+            settings.changes_per_minute, namespace="changes"
+        )
+        self._searches = RateLimitItemPerMinute(
+            settings.searches_per_minute, namespace="searches"
+        )
+        self._links = RateLimitItemPerHour(
+            settings.links_per_hour_per_address, namespace="links"
+        )
         self._founders = RateLimitItemPerHour(
             settings.founders_per_hour_per_address, namespace="founders"
         )
-        self._charged: OrderedDict[tuple[str, UUID], None] = OrderedDict()
+        # Hashes, a fifth as large as what they stand for: two of a kind would let
+        # one request in 10^14 pass without a charge.
+        self._charged: OrderedDict[int, None] = OrderedDict()
 
     async def charge_message(self, founder_id: str, request_id: UUID) -> None:
-        """Charge a message or a retry to the founder."""
-        await self._charge_once(self._messages, founder_id, request_id)
+        """Charge a message to the founder."""
+        await self._charge_once(self._messages, "message", founder_id, request_id)
+
+    async def charge_retry(self, founder_id: str, request_id: UUID) -> None:
+        """Charge a retry to the founder, as a message."""
+        await self._charge_once(self._messages, "retry", founder_id, request_id)
 
     async def charge_session(self, founder_id: str, request_id: UUID) -> None:
         """Charge a new session to the founder."""
-        await self._charge_once(self._sessions, founder_id, request_id)
+        await self._charge_once(self._sessions, "session", founder_id, request_id)
+
+    async def charge_branch(self, founder_id: str, request_id: UUID) -> None:
+        """Charge a branch to the founder, as a session and as a message."""
+        kinds = ((self._sessions, "branch"), (self._messages, "branch.message"))
+        for limit, kind in kinds:
+            await self._charge_once(limit, kind, founder_id, request_id)
+
+    async def charge_change(
+        self, founder_id: str, request_id: UUID | None, *, route: str = "change"
+    ) -> None:
+        """Charge a change that calls no model, e.g. a rating, to the founder."""
+        if request_id is None:
+            await self._charge(self._changes, founder_id)
+        else:
+            await self._charge_once(self._changes, route, founder_id, request_id)
+
+    async def charge_search(self, founder_id: str) -> None:
+        """Charge a search to the founder."""
+        await self._charge(self._searches, founder_id)
 
     async def charge_founder(self, address: str) -> None:
         """Charge a new founder to the address."""
-        await self._charge(self._founders, address)
+        await self._charge(self._founders, _block_of(address))
+
+    async def charge_link(self, address: str) -> None:
+        """Charge the use of a link, or the attempt, to the address."""
+        await self._charge(self._links, _block_of(address))
 
     async def _charge_once(
-        self, limit: RateLimitItem, founder_id: str, request_id: UUID
+        self, limit: RateLimitItem, kind: str, founder_id: str, request_id: UUID
     ) -> None:
-        key = (founder_id, request_id)
+        # Request ids are the founder's own for each kind of command.
+        key = hash((kind, founder_id, request_id))
         if key in self._charged:
             return
         # Marked first: the same request many times at once is charged once.
@@ -107,6 +166,7 @@ class SocketSlots:
 
         Raises `TooManySocketsError` when the founder or the address has no more.
         """
+        address = _block_of(address)
         if self._founders[founder_id] >= self._per_founder:
             raise TooManySocketsError(
                 f"at most {self._per_founder} sockets per founder; close another tab"
@@ -121,12 +181,25 @@ class SocketSlots:
     def release(self, founder_id: str, address: str) -> None:
         """Give a slot back."""
         _decrease(self._founders, founder_id)
-        _decrease(self._addresses, address)
+        _decrease(self._addresses, _block_of(address))
 
     @property
     def open_sockets(self) -> int:
         """How many slots are taken."""
         return self._founders.total()
+
+
+def _block_of(address: str) -> str:
+    """The addresses that count as one: an IPv4 address, or an IPv6 network."""
+    try:
+        parsed = ip_address(address)
+    except ValueError:
+        return address
+    if not isinstance(parsed, IPv6Address):
+        return str(parsed)
+    if parsed.ipv4_mapped is not None:
+        return str(parsed.ipv4_mapped)
+    return str(IPv6Network((int(parsed), _IPV6_BLOCK_BITS), strict=False))
 
 
 def _decrease(counts: Counter[str], key: str) -> None:

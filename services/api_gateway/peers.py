@@ -31,17 +31,11 @@ class PeerPolicy:
         X-Forwarded-For is read from the right for as long as the addresses are
         trusted proxies; what stands before them anybody can write.
         """
-        address = connection.client.host if connection.client else ""
-        hops = ",".join(connection.headers.getlist("x-forwarded-for")).split(",")
-        for hop in reversed(hops):
-            if not hop.strip() or not self._is_trusted(address):
-                break
-            address = hop.strip()
-        return address
+        return self._hops(connection)[-1]
 
     def is_secure(self, connection: HTTPConnection) -> bool:
         """Whether the founder's browser speaks https."""
-        return self._own_origin(connection).startswith("https:")
+        return self.own_origin(connection).startswith("https:")
 
     def origin_is_allowed(self, connection: HTTPConnection) -> bool:
         """Whether the Origin sent is the gateway's own or an allowed one.
@@ -51,18 +45,34 @@ class PeerPolicy:
         origin = _origin(connection.headers.get("origin", ""))
         if not origin:
             return False
-        return origin in self._allowed or origin == self._own_origin(connection)
+        return origin in self._allowed or origin == self.own_origin(connection)
 
-    def _own_origin(self, connection: HTTPConnection) -> str:
+    def own_origin(self, connection: HTTPConnection) -> str:
+        """Where the founder's browser reaches the gateway, without a path."""
         if self._external_origin is not None:
             return self._external_origin
         scheme = connection.scope["scheme"]
         scheme = _HTTP_SCHEMES.get(scheme, scheme)
-        forwarded = connection.headers.get("x-forwarded-proto")
-        client = connection.client.host if connection.client else ""
-        if forwarded in {"http", "https"} and self._is_trusted(client):
-            scheme = forwarded
+        # Proxies that add to the list, rather than replace it, have an entry each.
+        proxies = len(self._hops(connection)) - 1
+        told = _listed(connection, "x-forwarded-proto")[-proxies:] if proxies else []
+        if told and told[0].lower() in {"http", "https"}:
+            scheme = told[0].lower()
         return _origin(f"{scheme}://{connection.headers.get('host', '')}")
+
+    def _hops(self, connection: HTTPConnection) -> list[str]:
+        """The peer, and every address that the trusted proxies tell, nearest first.
+
+        A last proxy that tells no address is followed by itself.
+        """
+        hops = [connection.client.host if connection.client else ""]
+        told = _listed(connection, "x-forwarded-for")
+        while self._is_trusted(hops[-1]):
+            if not told:
+                hops.append(hops[-1])
+                break
+            hops.append(_without_port(told.pop()))
+        return hops
 
     def _is_trusted(self, address: str) -> bool:
         try:
@@ -72,6 +82,20 @@ class PeerPolicy:
         if isinstance(parsed, IPv6Address) and parsed.ipv4_mapped:
             parsed = parsed.ipv4_mapped
         return any(parsed in network for network in self._proxies)
+
+
+def _listed(connection: HTTPConnection, name: str) -> list[str]:
+    """A header's entries, however many lines it was sent on."""
+    entries = ",".join(connection.headers.getlist(name)).split(",")
+    return [entry.strip() for entry in entries if entry.strip()]
+
+
+def _without_port(address: str) -> str:
+    """Some proxies tell `203.0.113.9:5000` or `[2001:db8::9]:5000`."""
+    if address.startswith("["):
+        return address[1:].partition("]")[0]
+    host, colon, port = address.partition(":")
+    return host if colon and port.isdigit() else address
 
 
 def _origin(address: str) -> str:

@@ -48,6 +48,7 @@ _CODE_OF_STATUS = {
     400: "invalid",
     404: "not_found",
     405: "method_not_allowed",
+    408: "request_timeout",
     413: "payload_too_large",
 }
 

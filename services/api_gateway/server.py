@@ -2,6 +2,8 @@
 
 import asyncio
 import gc
+import signal
+from contextlib import suppress
 from types import FrameType
 from typing import override
 
@@ -10,9 +12,11 @@ import uvicorn
 import uvloop
 from fastapi import FastAPI
 
+from libs.telemetry import ProcessIdentity
 from services.api_gateway.app import create_app
 from services.api_gateway.config import Config
 from services.api_gateway.context import Context
+from services.api_gateway.http_protocol import HttpProtocol
 from services.api_gateway.socket.protocol import SOCKET_SERVER_OPTIONS
 
 __all__ = ["GatewayServer", "create_server", "serve"]
@@ -65,7 +69,7 @@ def create_server(app: FastAPI, config: Config, context: Context) -> GatewayServ
             app,
             host=config.host,
             port=config.port,
-            http="httptools",
+            http=HttpProtocol,
             lifespan="off",
             log_config=None,
             access_log=False,
@@ -80,22 +84,44 @@ def create_server(app: FastAPI, config: Config, context: Context) -> GatewayServ
     )
 
 
-def serve(config: Config) -> int:
+def serve(config: Config, identity: ProcessIdentity) -> int:
     """Serve until told to stop; returns the exit status.
 
     Raises what `open_context` raises.
     """
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_serve(config))
+    with (
+        asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
+        suppress(asyncio.CancelledError),
+    ):
+        runner.run(_serve(config, identity))
     return 0
 
 
-async def _serve(config: Config) -> None:
-    app = create_app(config)
+def _stop_on_signal() -> None:
+    """Let SIGTERM and SIGINT end the task for as long as uvicorn does not listen.
+
+    A process with the id 1 is not ended by a signal that it does not handle.
+    """
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    if task is None:
+        return
+
+    def asked(number: int, _frame: FrameType | None) -> None:
+        _logger.info("draining", signal=number)
+        loop.call_soon_threadsafe(task.cancel)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, asked)
+
+
+async def _serve(config: Config, identity: ProcessIdentity) -> None:
+    _stop_on_signal()
+    app = create_app(config, identity)
     # Entered here rather than by uvicorn, so that a refusal to start is an
     # exception with a message, not a logged traceback.
     async with app.router.lifespan_context(app):
         # What lives as long as the process is not looked through again and again.
         gc.collect()
         gc.freeze()
+        _logger.info("serving", host=config.host, port=config.port)
         await create_server(app, config, app.state.context).serve()

@@ -3,8 +3,10 @@
 Each command method is one transaction: it recognises a repeated request, checks
 the owner, decides, appends to the logs and remembers the answer. Methods that
 write raise `StoreUnavailableError` when the commit failed; then nothing of it was
-stored or published. A method given a founder treats another founder's things as
-unknown.
+stored or published, unless the disk failed to confirm what it had written: the
+events are then published before anything else is written, and a command repeated
+under its id gets its first answer. A method given a founder treats another
+founder's things as unknown.
 """
 
 from collections.abc import Sequence
@@ -16,6 +18,7 @@ from services.api_gateway.fanout import LoggedEvent
 from services.api_gateway.wire.frames import FounderSnapshot, SessionSnapshot
 from services.api_gateway.wire.views import (
     Accepted,
+    Branched,
     FeedbackValue,
     FounderView,
     MessagePage,
@@ -24,6 +27,7 @@ from services.api_gateway.wire.views import (
     RunError,
     RunTrigger,
     RunView,
+    SearchPage,
     SessionPage,
     SessionView,
 )
@@ -34,7 +38,9 @@ __all__ = [
     "CancelDecision",
     "CommandKey",
     "DeletedSession",
+    "DispatchPlace",
     "FinishedStep",
+    "HeldRuns",
     "HistoryMessage",
     "LogPage",
     "NewSession",
@@ -109,6 +115,14 @@ class ActiveRun:
 
 
 @dataclass(frozen=True, slots=True)
+class HeldRuns:
+    """What an owner holds: dispatched runs, and the ids of claims alone."""
+
+    dispatched: tuple[ActiveRun, ...]
+    undispatched: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class CancelDecision:
     """What a cancel led to; `active` is set when an orchestrator has to be told."""
 
@@ -118,15 +132,16 @@ class CancelDecision:
 
 @dataclass(frozen=True, slots=True)
 class HistoryMessage:
-    """An earlier message of the talk."""
+    """An earlier message; `seq` is its turn's place, which both its parts share."""
 
     role: Role
     text: str
+    seq: int
 
 
 @dataclass(frozen=True, slots=True)
 class SummaryRow:
-    """Older turns folded into prose."""
+    """Turns up to a place folded into prose."""
 
     text: str
     upto_seq: int
@@ -141,8 +156,20 @@ class FinishedStep:
 
 
 @dataclass(frozen=True, slots=True)
+class DispatchPlace:
+    """The process that executes a run."""
+
+    address: str
+    instance_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class RunWork:
-    """A claimed run with all an orchestrator needs to execute it."""
+    """A claimed run with all an orchestrator needs to execute it.
+
+    `backlog` holds the oldest turns no summary covers when `history` has no room
+    for them; turns between the two are missing.
+    """
 
     run_id: str
     session_id: str
@@ -152,16 +179,19 @@ class RunWork:
     text: str | None
     created_at: str
     history: tuple[HistoryMessage, ...] = ()
+    backlog: tuple[HistoryMessage, ...] = ()
     summary: SummaryRow | None = None
     finished_steps: tuple[FinishedStep, ...] = ()
+    place: DispatchPlace | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class RunProposal:
     """An event an orchestrator proposes for a run's session stream.
 
-    `type` and `data` are those of `wire.events`; `output` of a step.finished is
-    kept for a retry and never shown; `task` names the step's task.
+    `type` and `data` are those of `wire.events`, and `summary.updated`, which is
+    kept and never shown; `output` of a step.finished is kept for a retry and never
+    shown; `task` names the step's task.
     """
 
     offset: int
@@ -234,6 +264,22 @@ class Store(Protocol):
     async def founder_by_token(self, token_hash: str) -> FounderView | None:
         """Find a founder by the hash of their token."""
 
+    async def create_link(
+        self, key: CommandKey, link_hash: str, *, lifetime_seconds: int
+    ) -> str:
+        """Store the hash of a link to this founder; returns when it expires.
+
+        Of a founder's links only a few are live; one more ends the oldest.
+        """
+
+    async def redeem_link(
+        self, link_hash: str, *, request_id: str, token_hash: str
+    ) -> FounderView:
+        """Use a link up and store one more token of its founder under its hash.
+
+        The request that used it may come again. Raises `LinkInvalidError`.
+        """
+
     # Commands
 
     async def create_session(self, key: CommandKey, new: NewSession) -> SessionResult:
@@ -246,8 +292,9 @@ class Store(Protocol):
         *,
         title: str | None,
         is_archived: bool | None,
+        is_pinned: bool | None = None,
     ) -> SessionResult:
-        """Rename or archive."""
+        """Rename, archive or pin."""
 
     async def delete_session(self, key: CommandKey, session_id: str) -> DeletedSession:
         """Delete a session, its messages, runs and stream; tell the founder stream."""
@@ -262,6 +309,16 @@ class Store(Protocol):
         caller cancels the active run itself.
         """
 
+    async def branch_session(
+        self, key: CommandKey, session_id: str, message_id: str, text: str
+    ) -> Branched:
+        """Create a session that begins with a copy of what was said before a message.
+
+        Then the text is stored in it as the founder's message, with its run. Raises
+        `MessageUnknownError`, `NotBranchableError`, and `SessionBusyError` while the
+        coach writes what would have to be copied.
+        """
+
     async def retry_run(self, key: CommandKey, run_id: str) -> RunAccepted:
         """Create the run that tries again; its id is derived from its parent.
 
@@ -270,7 +327,9 @@ class Store(Protocol):
         retry asked twice gives the same run.
         """
 
-    async def cancel_run(self, key: CommandKey, run_id: str) -> CancelDecision:
+    async def cancel_run(
+        self, key: CommandKey, run_id: str, reason: str = "founder"
+    ) -> CancelDecision:
         """End a waiting run at once; mark one that was dispatched as to be stopped.
 
         A run that is over stays as it is.
@@ -296,15 +355,35 @@ class Store(Protocol):
         is_archived: bool,
         title_query: str | None,
     ) -> SessionPage:
-        """Page through the founder's sessions, the last used first (keyset)."""
+        """Page through the founder's sessions, pinned first, then by use (keyset)."""
 
     async def session(self, founder_id: str, session_id: str) -> SessionView:
         """One session."""
 
     async def messages(
-        self, founder_id: str, session_id: str, *, before_seq: int | None, limit: int
+        self,
+        founder_id: str,
+        session_id: str,
+        *,
+        before_seq: int | None = None,
+        around_seq: int | None = None,
+        after_seq: int | None = None,
+        limit: int,
     ) -> MessagePage:
-        """The last `limit` messages before a seq, oldest first."""
+        """So many messages before, around or after a seq, oldest first.
+
+        At most one seq is given; without one it is the last messages. Around a
+        message stand as many older as newer ones, as far as there are any.
+        """
+
+    async def search(
+        self, founder_id: str, *, query: str, cursor: str | None, limit: int
+    ) -> SearchPage:
+        """Titles and messages of the founder with these words, the newest first.
+
+        Words are matched by their beginning, without case and diacritics; whatever
+        else a query holds means nothing.
+        """
 
     async def run(self, founder_id: str, run_id: str) -> RunView:
         """One run."""
@@ -325,15 +404,20 @@ class Store(Protocol):
 
     # Runs
 
-    async def claim_runnable(self, owner: str, limit: int) -> list[RunWork]:
+    async def claim_runnable(
+        self, owner: str, limit: int, places: Sequence[DispatchPlace] = ()
+    ) -> list[RunWork]:
         """Claim waiting runs that are next in their session, oldest first.
 
-        A claim is a lease of `owner`; it is renewed by `renew_leases`.
+        A claim is a lease of `owner`; it is renewed by `renew_leases`. The dispatch
+        of each run to its place, in the order of `places`, is committed with it;
+        a run beyond them is only claimed, `record_dispatch` comes later.
         """
 
-    async def record_dispatch(
-        self, run_id: str, address: str, instance_id: str
-    ) -> bool:
+    async def waiting_runs(self) -> int:
+        """Count the runs that wait for another of their session."""
+
+    async def record_dispatch(self, run_id: str, place: DispatchPlace) -> bool:
         """Commit where the run is about to be executed; False: it is over."""
 
     async def append_run_events(
@@ -352,8 +436,15 @@ class Store(Protocol):
     async def end_cancelled_run(self, run_id: str, reason: str) -> Appended:
         """End a run that was told to stop and whose orchestrator is gone."""
 
-    async def renew_leases(self, owner: str) -> None:
-        """Say that the owner is alive."""
+    async def renew_leases(self, owner: str) -> HeldRuns:
+        """Say that the owner is alive; returns what it holds.
+
+        A claim may have been stored although its commit was told to have failed:
+        the owner finds such runs here.
+        """
+
+    async def release_claims(self, owner: str, run_ids: Sequence[str]) -> None:
+        """Let runs be claimed again that the owner claimed and never dispatched."""
 
     async def adopt_runs(self, owner: str) -> list[ActiveRun]:
         """Take over dispatched runs whose lease is another's and has ended.

@@ -16,7 +16,10 @@ _logger = structlog.get_logger(__name__)
 
 _HOUR_SECONDS = 3600
 _DAY_SECONDS = 24 * _HOUR_SECONDS
-_COMPACT_EVENTS = 5_000
+_COMPACT_EVENTS = 200
+"""At once: commits of founders wait behind it."""
+_BREATH_SECONDS = 0.05
+"""Between two times, so that commits of founders go first."""
 
 
 @asynccontextmanager
@@ -35,10 +38,7 @@ async def _sweep_forever(store: Store, retention: RetentionSettings) -> None:
     while True:
         await asyncio.sleep(retention.sweep_seconds)
         try:
-            compacted = await store.compact(
-                older_than_seconds=int(retention.deltas_hours * _HOUR_SECONDS),
-                limit=_COMPACT_EVENTS,
-            )
+            compacted = await _compact(store, retention)
             forgotten = await store.forget_requests(
                 older_than_seconds=int(retention.requests_days * _DAY_SECONDS)
             )
@@ -48,3 +48,17 @@ async def _sweep_forever(store: Store, retention: RetentionSettings) -> None:
             _logger.exception("upkeep put off")
         else:
             _logger.debug("upkeep done", compacted=compacted, forgotten=forgotten)
+
+
+async def _compact(store: Store, retention: RetentionSettings) -> int:
+    """Drop all that is old enough; returns how many events went."""
+    total = 0
+    while True:
+        dropped = await store.compact(
+            older_than_seconds=int(retention.deltas_hours * _HOUR_SECONDS),
+            limit=_COMPACT_EVENTS,
+        )
+        total += dropped
+        if dropped < _COMPACT_EVENTS:
+            return total
+        await asyncio.sleep(_BREATH_SECONDS)

@@ -9,17 +9,26 @@ import asyncio
 import gc
 import signal
 import sys
+from importlib import import_module
 
 import uvloop
 from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
-from libs.telemetry import configure_logging
-from services.orchestrator.app import create_orchestrator
+from libs.telemetry import (
+    ProcessIdentity,
+    capture_stray_output,
+    configure_logging,
+    create_registry,
+)
+from services.orchestrator.app import create_orchestrator, open_side_port
 from services.orchestrator.config import Config
 from services.orchestrator.errors import NoCrewsError, PortTakenError
+from services.orchestrator.metrics import Metrics
 
 __all__ = ["main"]
+
+_ENGINE_MODULE = "services.orchestrator.runtime.crew_runner"
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -39,33 +48,37 @@ def main(arguments: list[str] | None = None) -> int:
     if options.print_config:
         print(config.redacted())
         return 0
+    identity = ProcessIdentity(service="orchestrator")
     configure_logging(
-        service="orchestrator", level=config.log_level, log_format=config.log_format
+        identity,
+        level=config.log_level,
+        log_format=config.log_format,
+        shows_prompts=config.log_prompts,
     )
+    capture_stray_output()
     try:
-        uvloop.run(_serve(config))
+        uvloop.run(_serve(config, identity))
     except (NoCrewsError, PortTakenError) as error:
         print(error.detail, file=sys.stderr)
         return 1
     return 0
 
 
-async def _serve(config: Config) -> None:
-    orchestrator = create_orchestrator(config)
-    loop = asyncio.get_running_loop()
-    stop, hurry = asyncio.Event(), asyncio.Event()
-
-    def asked() -> None:
-        (hurry if stop.is_set() else stop).set()
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, asked)
-    starting = asyncio.create_task(orchestrator.start())
-    await _first(starting, asyncio.create_task(stop.wait()))
-    if not starting.done():
-        starting.cancel()
+async def _serve(config: Config, identity: ProcessIdentity) -> None:
+    # From the first moment: a process with the id 1 is not ended by a signal that
+    # it does not handle.
+    stop, hurry = _asked_to_stop()
+    metrics = Metrics(create_registry(identity))
+    side = await open_side_port(config, metrics)
+    # Seconds of importing, on a thread so that health is answered meanwhile.
+    importing = asyncio.to_thread(import_module, _ENGINE_MODULE)
+    if not await _done_before(stop, asyncio.create_task(importing)):
         return
-    await starting
+    orchestrator = create_orchestrator(
+        config, identity=identity, metrics=metrics, side=side
+    )
+    if not await _done_before(stop, asyncio.create_task(orchestrator.start())):
+        return
     # What lives as long as the process (CrewAI's 2,500 modules) is not looked
     # through again and again while tokens wait.
     gc.collect()
@@ -73,12 +86,31 @@ async def _serve(config: Config) -> None:
     await stop.wait()
     grace = config.drain_grace_seconds
     stopping = asyncio.create_task(orchestrator.stop(grace_seconds=grace))
-    await _first(stopping, asyncio.create_task(hurry.wait()))
+    await _done_before(hurry, stopping)
 
 
-async def _first(*tasks: asyncio.Task[object]) -> None:
-    """Wait until one of several is done."""
-    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+def _asked_to_stop() -> tuple[asyncio.Event, asyncio.Event]:
+    """Events of the first SIGTERM or SIGINT, and of a further one."""
+    stop, hurry = asyncio.Event(), asyncio.Event()
+
+    def asked() -> None:
+        (hurry if stop.is_set() else stop).set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, asked)
+    return stop, hurry
+
+
+async def _done_before(event: asyncio.Event, task: asyncio.Task[object]) -> bool:
+    """Wait for a task, unless the event comes first; then it is cancelled."""
+    waiting = asyncio.create_task(event.wait())
+    await asyncio.wait((task, waiting), return_when=asyncio.FIRST_COMPLETED)
+    waiting.cancel()
+    if not task.done():
+        task.cancel()
+        return False
+    await task
+    return True
 
 
 if __name__ == "__main__":

@@ -26,6 +26,7 @@ __all__ = [
     "StepStarted",
     "Suggestion",
     "SuggestionsOffered",
+    "SummaryUpdated",
     "ToolFinished",
     "ToolStarted",
     "UsageTold",
@@ -49,18 +50,23 @@ class EndStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class HistoryMessage:
-    """One earlier message of the talk."""
+    """One earlier message; messages of one turn share `seq`, 0 is no place."""
 
     speaker: Speaker
     text: str
+    seq: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class RunPlan:
     """All that one run needs; the crew and the live documents are pinned.
 
-    `message` is None for an opening. `finished_steps` maps the names of tasks an
-    earlier attempt finished to their outputs: they are not run again.
+    `message` is None for an opening. `summary` tells what was said before
+    `backlog`, the oldest turns it does not cover, which are there when `history`
+    has no room for all; turns between the two are missing. `finished_steps` maps
+    the names of tasks an earlier attempt finished to their outputs: they are not
+    run again. With `stubs_side_effects` tools that change something are not called:
+    they answer that they were not.
     """
 
     run_id: str
@@ -70,8 +76,10 @@ class RunPlan:
     crew: CompiledCrew
     live: LiveDocuments
     history: tuple[HistoryMessage, ...] = ()
+    backlog: tuple[HistoryMessage, ...] = ()
     summary: str | None = None
     finished_steps: Mapping[str, str] = field(default_factory=dict)
+    stubs_side_effects: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +172,14 @@ class UsageTold:
     completion_tokens: int
 
 
+@dataclass(frozen=True, slots=True)
+class SummaryUpdated:
+    """Turns up to the place `upto_seq` were folded into the text; never shown."""
+
+    text: str
+    upto_seq: int
+
+
 EngineEvent = (
     StepStarted
     | StepFinished
@@ -174,6 +190,7 @@ EngineEvent = (
     | MessageFinished
     | SuggestionsOffered
     | UsageTold
+    | SummaryUpdated
 )
 
 Emit = Callable[[EngineEvent], None]
@@ -182,6 +199,10 @@ Emit = Callable[[EngineEvent], None]
 
 class CrewEngine(Protocol):
     """Executes the crew of one run."""
+
+    @property
+    def stuck_tool_threads(self) -> int:
+        """How many threads tools still hold although their time is up."""
 
     async def warm_up(self) -> None:
         """Pay for imports and first calls before the process says it is ready."""

@@ -3,11 +3,15 @@
 from libs.errors import ErrorKind, VentureBotsError
 
 __all__ = [
+    "CrewStreamBrokenError",
     "CrewUnknownError",
     "DrainingError",
     "EventsDroppedError",
+    "InputRefusedError",
+    "InputTooLargeError",
     "InstanceMismatchError",
     "InvalidRunError",
+    "LLMAddressRefusedError",
     "LLMBadOutputError",
     "LLMContextExceededError",
     "LLMError",
@@ -17,6 +21,8 @@ __all__ = [
     "LLMUnavailableError",
     "NoCrewsError",
     "NotReadyError",
+    "OutputBlockedError",
+    "OutputInvalidError",
     "OutputLimitError",
     "OverloadedError",
     "PortTakenError",
@@ -25,6 +31,7 @@ __all__ = [
     "RunUnknownError",
     "StepTimeoutError",
     "ToolLimitError",
+    "ToolsStuckError",
 ]
 
 
@@ -67,6 +74,14 @@ class NoCrewsError(VentureBotsError):
 
     kind = ErrorKind.PRECONDITION
     code = "no_crews"
+
+
+class CrewStreamBrokenError(VentureBotsError):
+    """The operator's stream does not keep to its protocol; it is dialled anew."""
+
+    kind = ErrorKind.UNAVAILABLE
+    code = "crew_stream_broken"
+    retryable = True
 
 
 class DrainingError(VentureBotsError):
@@ -128,10 +143,48 @@ class ToolLimitError(VentureBotsError):
     code = "tool_limit"
 
 
+class ToolsStuckError(VentureBotsError):
+    """Too many tools hang to call another; the model goes on without."""
+
+    kind = ErrorKind.EXHAUSTED
+    code = "tools_stuck"
+    retryable = True
+
+
+class InputTooLargeError(VentureBotsError):
+    """The founder's message is longer than its policy allows."""
+
+    kind = ErrorKind.INVALID
+    code = "payload_too_large"
+
+
+class InputRefusedError(VentureBotsError):
+    """The founder's message holds what its policy refuses."""
+
+    kind = ErrorKind.INVALID
+    code = "input_refused"
+
+
 class OutputLimitError(VentureBotsError):
-    """The reply grew beyond what its policy allows."""
+    """The reply grew beyond what its policy or its model allows."""
 
     code = "output_limit"
+
+
+class OutputBlockedError(VentureBotsError):
+    """The reply was about to say what its policy blocks.
+
+    The same question would lead there again, so it is not retried.
+    """
+
+    code = "output_blocked"
+
+
+class OutputInvalidError(VentureBotsError):
+    """A step's answer does not fit its schema, after a repair too."""
+
+    code = "output_invalid"
+    retryable = True
 
 
 class LLMError(VentureBotsError):
@@ -170,6 +223,12 @@ class LLMContextExceededError(LLMError):
 
 class LLMUnavailableError(LLMError):
     """The provider cannot be reached or failed."""
+
+
+class LLMAddressRefusedError(LLMUnavailableError):
+    """The endpoint leads where this process may not connect to."""
+
+    retryable = False
 
 
 class LLMBadOutputError(LLMError):

@@ -4,14 +4,16 @@ Events are encoded once, when they happen; every stream sends the same bytes. Th
 works because Run and WatchRun answer with one message shape.
 """
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterator
 from datetime import UTC, datetime
 from typing import Any, Final, assert_never
 
 import grpc
 import grpc.aio
+from google.protobuf.message import DecodeError, Message
 
 from libs.crewspec.compiled import Trigger
+from libs.crewspec.compiler import CompiledSet
 from libs.rpc import abort_on_error
 from services.orchestrator import engine
 from services.orchestrator.crews.registry import CrewRegistry
@@ -29,6 +31,9 @@ __all__ = ["SERVICE_NAME", "Servicer", "encode_event"]
 SERVICE_NAME: Final = "venturebots.orchestrator.v1.OrchestratorService"
 _STATUSES: Final = {"events_dropped": grpc.StatusCode.DATA_LOSS}
 _MAX_ID_LENGTH: Final = 200
+_TRACEPARENT: Final = "traceparent"
+_MAX_TEXT: Final = 8_000
+_MAX_HISTORY: Final = 2_000
 _MAX_UINT32: Final = 2**32 - 1
 _SPEAKERS: Final = {
     pb.ROLE_FOUNDER: Speaker.FOUNDER,
@@ -72,67 +77,70 @@ class Servicer:
         self._crews = crews
 
     def add_to(self, server: grpc.aio.Server) -> None:
-        """Register the service; streams send bytes as they are."""
+        """Register the service.
+
+        Streams send bytes as they are. Requests come as bytes: gRPC would answer
+        those it cannot read as UNKNOWN.
+        """
         methods: dict[str, grpc.RpcMethodHandler[Any, Any]] = {
-            "Run": grpc.unary_stream_rpc_method_handler(
-                self.run, request_deserializer=pb.RunRequest.FromString
-            ),
-            "WatchRun": grpc.unary_stream_rpc_method_handler(
-                self.watch_run, request_deserializer=pb.WatchRunRequest.FromString
-            ),
+            "Run": grpc.unary_stream_rpc_method_handler(self.run),
+            "WatchRun": grpc.unary_stream_rpc_method_handler(self.watch_run),
             "CancelRun": grpc.unary_unary_rpc_method_handler(
                 self.cancel_run,
-                request_deserializer=pb.CancelRunRequest.FromString,
                 response_serializer=pb.CancelRunResponse.SerializeToString,
             ),
             "GetRun": grpc.unary_unary_rpc_method_handler(
                 self.get_run,
-                request_deserializer=pb.GetRunRequest.FromString,
                 response_serializer=pb.GetRunResponse.SerializeToString,
             ),
             "ListCrews": grpc.unary_unary_rpc_method_handler(
                 self.list_crews,
-                request_deserializer=pb.ListCrewsRequest.FromString,
                 response_serializer=pb.ListCrewsResponse.SerializeToString,
             ),
         }
         handler = grpc.method_handlers_generic_handler(SERVICE_NAME, methods)
         server.add_generic_rpc_handlers((handler,))
 
-    async def run(
-        self, request: pb.RunRequest, context: _Context
-    ) -> AsyncGenerator[bytes]:
+    async def run(self, encoded: bytes, context: _Context) -> AsyncGenerator[bytes]:
         """Start a run, or attach to it when it is known, and stream its events."""
         async with abort_on_error(context, statuses=_STATUSES):
+            request = _decoded(pb.RunRequest, encoded)
             self._check_instance(request.expected_instance_id)
             if not self._runs.knows(request.run_id):
                 self._runs.refuse_unless_serving()
-                self._runs.start(self._run_request(request))
-            async for encoded in self._runs.follow(request.run_id, after_offset=0):
-                yield encoded
+                traceparent = _traceparent(context)
+                self._runs.start(self._run_request(request, traceparent))
+            async for events_told in self._runs.follow(request.run_id, after_offset=0):
+                yield events_told
 
     async def watch_run(
-        self, request: pb.WatchRunRequest, context: _Context
+        self, encoded: bytes, context: _Context
     ) -> AsyncGenerator[bytes]:
         """Stream a known run's events after an offset."""
         async with abort_on_error(context, statuses=_STATUSES):
+            request = _decoded(pb.WatchRunRequest, encoded)
             after = request.after_offset
-            async for encoded in self._runs.follow(request.run_id, after):
-                yield encoded
+            if traceparent := self._runs.traceparent(request.run_id):
+                # A gateway that takes a run over goes on in its trace.
+                await context.send_initial_metadata(((_TRACEPARENT, traceparent),))
+            async for events_told in self._runs.follow(request.run_id, after):
+                yield events_told
 
     async def cancel_run(
-        self, request: pb.CancelRunRequest, context: _Context
+        self, encoded: bytes, context: _Context
     ) -> pb.CancelRunResponse:
         """Ask a run to stop; its stream tells its end."""
         async with abort_on_error(context):
+            request = _decoded(pb.CancelRunRequest, encoded)
+            if len(request.reason) > _MAX_ID_LENGTH:
+                raise InvalidRunError(f"reason has at most {_MAX_ID_LENGTH} characters")
             state = self._runs.cancel(request.run_id, request.reason or "founder")
         return pb.CancelRunResponse(state=_STATES[state])
 
-    async def get_run(
-        self, request: pb.GetRunRequest, context: _Context
-    ) -> pb.GetRunResponse:
+    async def get_run(self, encoded: bytes, context: _Context) -> pb.GetRunResponse:
         """Tell where a run stands."""
         async with abort_on_error(context):
+            request = _decoded(pb.GetRunRequest, encoded)
             status = self._runs.status(request.run_id)
         return pb.GetRunResponse(
             state=_STATES[status.state],
@@ -141,9 +149,11 @@ class Servicer:
         )
 
     async def list_crews(
-        self, _request: pb.ListCrewsRequest, _context: _Context
+        self, encoded: bytes, context: _Context
     ) -> pb.ListCrewsResponse:
         """Tell which process answers and what it serves."""
+        async with abort_on_error(context):
+            _decoded(pb.ListCrewsRequest, encoded)
         return pb.ListCrewsResponse(
             instance_id=self._instance_id,
             version=self._version,
@@ -151,12 +161,7 @@ class Servicer:
             queued_runs=self._runs.queued_runs,
             ready=self._runs.is_ready and not self._runs.is_draining,
             source=self._crews.source,
-            crews=[
-                pb.CrewStatus(
-                    name=crew.name, digest=crew.digest, description=crew.description
-                )
-                for crew in self._crews.in_force.crews.values()
-            ],
+            crews=list(_crew_statuses(self._crews.in_force)),
             rejected=self._crews.rejected,
         )
 
@@ -167,7 +172,7 @@ class Servicer:
                 " nothing was executed"
             )
 
-    def _run_request(self, request: pb.RunRequest) -> RunRequest:
+    def _run_request(self, request: pb.RunRequest, traceparent: str) -> RunRequest:
         for name, value in (
             ("run_id", request.run_id),
             ("session_id", request.session_id),
@@ -177,8 +182,12 @@ class Servicer:
                 raise InvalidRunError(
                     f"{name} must have 1 to {_MAX_ID_LENGTH} characters"
                 )
+        if len(request.history) > _MAX_HISTORY:
+            raise InvalidRunError(f"history has at most {_MAX_HISTORY} messages")
         trigger, message = _trigger(request)
-        pinned = self._crews.pin(name=request.crew, trigger=trigger)
+        pinned = self._crews.pin(
+            name=request.crew, trigger=trigger, session_id=request.session_id
+        )
         plan = RunPlan(
             run_id=request.run_id,
             session_id=request.session_id,
@@ -187,6 +196,7 @@ class Servicer:
             crew=pinned.crew,
             live=pinned.live,
             history=tuple(_history_message(entry) for entry in request.history),
+            backlog=tuple(_history_message(entry) for entry in request.backlog),
             summary=request.summary.text if request.HasField("summary") else None,
             finished_steps={step.task: step.output for step in request.finished_steps},
         )
@@ -194,6 +204,7 @@ class Servicer:
             plan=plan,
             deadline=_deadline(request),
             run_timeout_seconds=pinned.run_timeout_seconds,
+            traceparent=traceparent,
             started=RunStarted(
                 crew=pinned.crew.name,
                 digest=pinned.crew.digest,
@@ -203,11 +214,40 @@ class Servicer:
         )
 
 
+def _crew_statuses(in_force: CompiledSet) -> Iterator[pb.CrewStatus]:
+    for name in dict.fromkeys((*in_force.crews, *in_force.candidates)):
+        stable, candidate = in_force.crews.get(name), in_force.candidates.get(name)
+        told = stable or (candidate.crew if candidate else None)
+        yield pb.CrewStatus(
+            name=name,
+            digest=stable.digest if stable else "",
+            description=told.description if told else "",
+            candidate_digest=candidate.crew.digest if candidate else "",
+            candidate_weight=candidate.weight if candidate else 0,
+        )
+
+
+def _traceparent(context: _Context) -> str:
+    for key, value in context.invocation_metadata() or ():
+        if key == _TRACEPARENT and isinstance(value, str):
+            return value
+    return ""
+
+
+def _decoded[M: Message](kind: type[M], encoded: bytes) -> M:
+    try:
+        return kind.FromString(encoded)
+    except DecodeError as error:
+        raise InvalidRunError(f"these bytes are no {kind.__name__}") from error
+
+
 def _trigger(request: pb.RunRequest) -> tuple[Trigger, str | None]:
     match request.WhichOneof("trigger"):
         case "opening":
             return Trigger.OPENING, None
         case "message":
+            if not 0 < len(request.message.text) <= _MAX_TEXT:
+                raise InvalidRunError(f"text must have 1 to {_MAX_TEXT} characters")
             return Trigger.MESSAGE, request.message.text
         case None:
             raise InvalidRunError("the run has no trigger")
@@ -219,13 +259,16 @@ def _history_message(entry: pb.HistoryMessage) -> HistoryMessage:
     speaker = _SPEAKERS.get(entry.role)
     if speaker is None:
         raise InvalidRunError("a message of the history says not who spoke")
-    return HistoryMessage(speaker=speaker, text=entry.text)
+    return HistoryMessage(speaker=speaker, text=entry.text, seq=entry.seq)
 
 
 def _deadline(request: pb.RunRequest) -> datetime | None:
     if not request.HasField("deadline"):
         return None
-    return request.deadline.ToDatetime(tzinfo=UTC)
+    try:
+        return request.deadline.ToDatetime(tzinfo=UTC)
+    except (ValueError, OverflowError) as error:
+        raise InvalidRunError("the deadline is no moment") from error
 
 
 def encode_event(offset: int, at_ns: int, event: RunEvent) -> bytes:
@@ -266,6 +309,8 @@ def _payload(event: RunEvent) -> dict[str, Any]:
                     "completion_tokens": event.completion_tokens,
                 }
             }
+        case engine.SummaryUpdated():
+            return {"summary_updated": {"text": event.text, "upto_seq": event.upto_seq}}
         case _:
             return _run_payload(event)
 

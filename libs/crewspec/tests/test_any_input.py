@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from libs.crewspec.compiler import InvalidDocumentsError, compile_set
+from libs.crewspec.packages import AgentPackage
 from libs.crewspec.tests.documents_of import VALID, load
 from libs.crewspec.validator import validate
 
@@ -49,7 +50,9 @@ def places(
 def check(text: str) -> None:
     """Load, validate and compile; nothing but diagnostics may come of it."""
     documents = load(text)
-    diagnostics = validate(documents, {"coaching": frozenset({"look_up"})})
+    diagnostics = validate(
+        documents, {"coaching": AgentPackage(frozenset({"look_up"}))}
+    )
     assert all(diagnostic.line >= 1 for diagnostic in diagnostics)
     with suppress(InvalidDocumentsError):
         compile_set(documents, default_model="simulated", environment={})

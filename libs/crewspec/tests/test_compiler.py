@@ -8,9 +8,9 @@ from pydantic import Field
 
 from libs.crewspec.compiled import LiveDocuments, TaskOutput, Trigger
 from libs.crewspec.compiler import CompiledSet, InvalidDocumentsError, compile_set
-from libs.crewspec.digest import revision_digest
 from libs.crewspec.documents import AgentSpec
 from libs.crewspec.loader import load_directory
+from libs.crewspec.revision import revision_digest
 from libs.crewspec.tests.documents_of import VALID, changed, load
 
 _GOLDEN = "sha256:5f27ae50a2522bc3445b33720e93c31364ecc29f71e7f2c103bf8f2c80062c5f"
@@ -151,6 +151,25 @@ def test_only_changed_live_documents_get_a_new_generation() -> None:
     assert generations(second.live) == generations(first.live) | {"strict": 2}
     third = compiled(VALID, previous=second)
     assert third.live.policies["strict"].generation == 3
+
+
+def test_a_document_that_comes_back_goes_on_with_its_generations() -> None:
+    first = compiled(VALID)
+    second = compiled(changed("{maxToolCalls: 2}", "{maxToolCalls: 3}"), previous=first)
+    alone = changed("guardrailRefs: [strict]", "guardrailRefs: []")
+    alone = alone.replace("kind: GuardrailPolicy", "kind: Tool").replace(
+        "{maxToolCalls: 2}", "{builtin: x, title: x, description: x}"
+    )
+    without = compiled(alone, previous=second)
+    assert without.live.policies == {}
+    still_without = compiled(alone, previous=without)
+    assert still_without == without
+    back = compiled(VALID, previous=still_without)
+    assert back.live.policies["strict"].generation == 3
+    same = changed("{maxToolCalls: 2}", "{maxToolCalls: 3}")
+    unchanged = compiled(same, previous=still_without)
+    assert unchanged.live.policies["strict"].generation == 2
+    assert back.removed.tools["strict"].generation == 1
 
 
 def generations(live: LiveDocuments) -> dict[str, int]:

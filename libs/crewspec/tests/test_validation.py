@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from libs.crewspec.__main__ import main
 from libs.crewspec.loader import load_directory, load_texts
+from libs.crewspec.packages import AgentPackage, read_packages
 from libs.crewspec.tests.documents_of import VALID, changed, load
 from libs.crewspec.validator import validate
 
-_PACKAGES = {"coaching": frozenset({"look_up"})}
+_PACKAGES = {"coaching": AgentPackage(frozenset({"look_up"}))}
 
 
 def told(text: str) -> list[str]:
@@ -124,7 +124,7 @@ def test_valid_documents_have_no_mistakes() -> None:
         (
             "{env: LLM_API_KEY}",
             "{env: LLM_API_KEY, file: /key}",
-            "13: $.spec.credentialRef: give either env or file",
+            "13: $.spec.credentialRef: give one of env, file and secret",
         ),
         (
             "{env: LLM_API_KEY}",
@@ -222,23 +222,7 @@ def test_prompts_are_read_beside_the_document_and_nowhere_else(
         assert "s3cret" not in first.message
 
 
-def test_the_command_prints_mistakes_and_exits_with_one(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    file = tmp_path / "crews.yaml"
-    file.write_text(changed("goal: Help", "gaol: Help"), "utf-8")
-    assert main(["validate", str(tmp_path)]) == 1
-    assert f"{file}:31: $.spec.gaol: unknown field\n" in capsys.readouterr().out
-    file.write_text(VALID, "utf-8")
-    assert main(["validate", str(tmp_path)]) == 0
-    assert capsys.readouterr().out.startswith("Crew/coaching sha256:")
-    assert main(["validate", str(tmp_path / "none")]) == 1
-    with pytest.raises(SystemExit) as caught:
-        main(["invent"])
-    assert caught.value.code == 2
-
-
 def test_the_products_own_documents_are_valid() -> None:
     root = Path(__file__).parents[3]
-    packages = str(root / "services" / "agents")
-    assert main(["validate", str(root / "configs"), "--packages", packages]) == 0
+    packages = read_packages(root / "services" / "agents")
+    assert validate(load_directory(root / "configs"), packages) == []

@@ -74,3 +74,22 @@ async def test_anything_else_is_refused(
 ) -> None:
     """Unknown paths, other methods and garbage."""
     assert status in (await ask(server, request_line))[0]
+
+
+async def test_a_service_that_says_so_is_not_alive() -> None:
+    """An answering loop is not all: the service has a word in it."""
+    is_alive = Readiness()
+    side = await start_side_server(
+        host="127.0.0.1",
+        port=0,
+        is_ready=Readiness(),
+        is_alive=is_alive,
+        registry=CollectorRegistry(),
+    )
+    dead = [await ask(side, f"GET {path} HTTP/1.1") for path in ("/livez", "/healthz")]
+    is_alive.is_ready = True
+    alive = [await ask(side, f"GET {path} HTTP/1.1") for path in ("/livez", "/healthz")]
+    await side.aclose()
+
+    assert dead == [("HTTP/1.1 500 Internal Server Error", "not alive\n")] * 2
+    assert alive == [("HTTP/1.1 200 OK", "ok\n")] * 2

@@ -13,7 +13,7 @@ from libs.toolchain.stage_table import (
     Readiness,
     Stage,
 )
-from libs.toolchain.stages import Outcome, Result, run_stage, table
+from libs.toolchain.stages import Outcome, Result, figures, run_stage, table
 
 
 def _python(code: str) -> Command:
@@ -71,6 +71,21 @@ async def test_a_stage_that_cannot_run_is_skipped_aloud_or_fails(
     assert (result.outcome, result.remark) == (outcome, "no browser")
 
 
+@pytest.mark.parametrize(
+    ("is_skip_failure", "outcome"),
+    [(False, Outcome.SKIPPED), (True, Outcome.FAILED)],
+)
+async def test_a_program_can_say_that_it_cannot_run_here(
+    outcome: Outcome, *, is_skip_failure: bool
+) -> None:
+    stage = Stage("probe", (_python("raise SystemExit(77)"),))
+
+    result = await run_stage(stage, is_skip_failure=is_skip_failure, log=None)
+
+    assert result.outcome is outcome
+    assert result.remark.endswith("cannot run here")
+
+
 async def test_a_stage_beyond_its_limit_is_ended_with_what_it_started(
     tmp_path: Path,
 ) -> None:
@@ -103,7 +118,31 @@ def test_the_table_has_a_line_per_stage_with_its_reason() -> None:
     ]
 
 
+def test_figures_are_told_of_a_stage_that_passed() -> None:
+    said = ["....", "figure: up in 4.1 s", "no figure: this", "4 passed in 9 s"]
+
+    assert figures(said) == ["figure: up in 4.1 s"]
+
+
 def test_stages_have_names_of_their_own() -> None:
     names = [stage.name for lane in (*SIDE_BY_SIDE, AFTERWARDS) for stage in lane]
 
     assert len(names) == len(set(names))
+
+
+def test_a_cluster_of_kind_needs_its_clients(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (cluster,) = (stage for stage in AFTERWARDS if stage.name == "cluster")
+    monkeypatch.delenv("VB_CLUSTER", raising=False)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    for names, missing in (
+        ("kind docker", "kind is there, but no kubectl and no helm on PATH"),
+        ("helm", "kind is there, but no kubectl on PATH"),
+        ("kubectl", None),
+    ):
+        for name in names.split():
+            program = tmp_path / name
+            program.write_text("#!/bin/sh\n")
+            program.chmod(0o755)
+        assert cluster.prepare().missing == missing

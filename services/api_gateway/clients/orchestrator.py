@@ -1,7 +1,8 @@
 """The gateway's only use of gRPC: one orchestrator process at one address."""
 
-from collections.abc import AsyncGenerator, Iterator, Sequence
-from contextlib import contextmanager
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -9,16 +10,24 @@ import grpc.aio
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from libs.rpc.channel import Connection
-from libs.rpc.errors import remote_errors
+from libs.rpc.errors import RemoteError, remote_errors
 from services.api_gateway.clients.run_events import proposals_of
-from services.api_gateway.store import RunProposal, RunWork
+from services.api_gateway.store import HistoryMessage, RunProposal, RunWork
 from services.api_gateway.wire.views import Role, RunTrigger
 from venturebots.orchestrator.v1 import orchestrator_service_pb2 as pb
 from venturebots.orchestrator.v1 import orchestrator_service_pb2_grpc as pb_grpc
 
-__all__ = ["CrewInForce", "OrchestratorClient", "OrchestratorDescription"]
+__all__ = [
+    "UNREACHED",
+    "CrewInForce",
+    "OrchestratorClient",
+    "OrchestratorDescription",
+]
 
 UNARY_TIMEOUT_SECONDS = 2.0
+UNREACHED = "orchestrator_unreached"
+"""Code of a run that was not sent, as nobody answers at the address."""
+_TRACEPARENT = "traceparent"
 
 _ROLES = {Role.FOUNDER: pb.ROLE_FOUNDER, Role.COACH: pb.ROLE_COACH}
 
@@ -77,24 +86,56 @@ class OrchestratorClient:
         )
 
     async def run(
-        self, work: RunWork, *, founder_ref: str, instance_id: str, deadline: datetime
+        self,
+        work: RunWork,
+        *,
+        founder_ref: str,
+        instance_id: str,
+        deadline: datetime,
+        traceparent: str = "",
     ) -> AsyncGenerator[Sequence[RunProposal]]:
-        """Execute a run there and follow it; losing the call does not stop it."""
+        """Execute a run there and follow it; losing the call does not stop it.
+
+        Raises RemoteError with the code `UNREACHED` when nothing was sent.
+        """
+        await self._connected()
         request = _run_request(work, founder_ref, instance_id, deadline)
-        call = self._stub.Run(request, metadata=self._connection.metadata())
+        metadata = self._connection.metadata()
+        if traceparent:
+            metadata = (*metadata, (_TRACEPARENT, traceparent))
+        call = self._stub.Run(request, metadata=metadata)
         with _released(call), remote_errors():
             async for response in call:
                 yield proposals_of(response.events)
 
+    async def _connected(self) -> None:
+        """Wait for the connection, without which nothing can have been sent."""
+        channel = self._connection.channel
+        is_answered = False
+        with suppress(TimeoutError):
+            async with asyncio.timeout(UNARY_TIMEOUT_SECONDS):
+                is_answered = await _is_connected(channel)
+        if not is_answered:
+            raise RemoteError(
+                f"nobody answers at {self.address}",
+                code=UNREACHED,
+                retryable=True,
+                is_told=False,
+            )
+
     async def watch(
-        self, run_id: str, *, after_offset: int
+        self, run_id: str, *, after_offset: int, attached: Callable[[str], None]
     ) -> AsyncGenerator[Sequence[RunProposal]]:
-        """Follow a run that was dispatched here earlier."""
+        """Follow a run that was dispatched here earlier.
+
+        `attached` is called once the other end answers, with the run's span.
+        """
         call = self._stub.WatchRun(
             pb.WatchRunRequest(run_id=run_id, after_offset=after_offset),
             metadata=self._connection.metadata(),
         )
         with _released(call), remote_errors():
+            attached(_traceparent(await call.initial_metadata()))
             async for response in call:
                 yield proposals_of(response.events)
 
@@ -108,6 +149,22 @@ class OrchestratorClient:
             )
 
 
+async def _is_connected(channel: grpc.aio.Channel) -> bool:
+    """Whether an attempt to connect, if one is needed, succeeds."""
+    while True:
+        state = channel.get_state(try_to_connect=True)
+        match state:
+            case grpc.ChannelConnectivity.READY:
+                return True
+            case (
+                grpc.ChannelConnectivity.TRANSIENT_FAILURE
+                | grpc.ChannelConnectivity.SHUTDOWN
+            ):
+                return False
+            case _:
+                await channel.wait_for_state_change(state)
+
+
 @contextmanager
 def _released(call: grpc.aio.Call) -> Iterator[None]:
     """Give a call's resources back however the reader leaves."""
@@ -115,6 +172,13 @@ def _released(call: grpc.aio.Call) -> Iterator[None]:
         yield
     finally:
         call.cancel()
+
+
+def _traceparent(metadata: Iterable[tuple[str, str | bytes]] | None) -> str:
+    for key, value in metadata or ():
+        if key == _TRACEPARENT and isinstance(value, str):
+            return value
+    return ""
 
 
 def _run_request(
@@ -126,10 +190,8 @@ def _run_request(
         run_id=work.run_id,
         session_id=work.session_id,
         founder_ref=founder_ref,
-        history=[
-            pb.HistoryMessage(role=_ROLES[message.role], text=message.text)
-            for message in work.history
-        ],
+        history=_talk(work.history),
+        backlog=_talk(work.backlog),
         deadline=until,
         expected_instance_id=instance_id,
         finished_steps=[
@@ -147,3 +209,10 @@ def _run_request(
         request.summary.text = work.summary.text
         request.summary.upto_seq = work.summary.upto_seq
     return request
+
+
+def _talk(messages: Sequence[HistoryMessage]) -> list[pb.HistoryMessage]:
+    return [
+        pb.HistoryMessage(role=_ROLES[message.role], text=message.text, seq=message.seq)
+        for message in messages
+    ]

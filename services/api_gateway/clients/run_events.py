@@ -119,6 +119,11 @@ def _usage(event: pb.RunEvent) -> dict[str, Any]:
     }
 
 
+def _summary_updated(event: pb.RunEvent) -> dict[str, Any]:
+    summary = event.summary_updated
+    return {"text": summary.text, "upto_seq": summary.upto_seq}
+
+
 def _run_finished(_event: pb.RunEvent) -> dict[str, Any]:
     return {}
 
@@ -149,6 +154,7 @@ _TRANSLATIONS: dict[str, tuple[str, Callable[[pb.RunEvent], dict[str, Any]]]] = 
     "message_finished": ("message.finished", _message_finished),
     "suggestions": ("suggestions", _suggestions),
     "usage": ("usage", _usage),
+    "summary_updated": ("summary.updated", _summary_updated),
     "run_finished": ("run.finished", _run_finished),
     "run_failed": ("run.failed", _run_failed),
     "run_cancelled": ("run.cancelled", _run_cancelled),

@@ -5,6 +5,8 @@ import json
 from typing import Protocol, assert_never
 from uuid import UUID
 
+import structlog
+
 from services.api_gateway.limits import Limits
 from services.api_gateway.store import (
     ActiveRun,
@@ -15,8 +17,11 @@ from services.api_gateway.store import (
     Store,
     WhenBusy,
 )
+from services.api_gateway.telemetry import GatewayTelemetry
 from services.api_gateway.wire.base import WireModel
 from services.api_gateway.wire.commands import (
+    BranchSession,
+    BranchSessionBody,
     CancelRunBody,
     Command,
     CreateSession,
@@ -33,7 +38,7 @@ from services.api_gateway.wire.commands import (
     UpdateSessionBody,
 )
 from services.api_gateway.wire.frames import AckFrame, SessionSnapshot
-from services.api_gateway.wire.views import Accepted, RunAccepted
+from services.api_gateway.wire.views import Accepted, Branched, RunAccepted
 
 __all__ = ["CommandService", "RunControl"]
 
@@ -56,32 +61,26 @@ class CommandService:
     """
 
     def __init__(
-        self, *, store: Store, runs: RunControl, limits: Limits, when_busy: WhenBusy
+        self,
+        *,
+        store: Store,
+        runs: RunControl,
+        limits: Limits,
+        when_busy: WhenBusy,
+        telemetry: GatewayTelemetry | None = None,
     ) -> None:
         self._store = store
         self._runs = runs
         self._limits = limits
         self._when_busy = when_busy
+        self._telemetry = telemetry or GatewayTelemetry.unread()
 
     async def execute(self, founder_id: str, command: Command) -> AckFrame:
         """Carry out a socket's command; raises what the single methods raise."""
         request_id = str(command.request_id)
         match command:
-            case CreateSession():
-                created = await self.create_session(founder_id, command)
-                return _session_ack(request_id, created)
-            case UpdateSession(session_id=session_id):
-                updated = await self.update_session(founder_id, session_id, command)
-                return _session_ack(request_id, updated)
-            case DeleteSession(session_id=session_id):
-                deleted = await self.delete_session(
-                    founder_id, session_id, command.request_id
-                )
-                return AckFrame(
-                    request_id=request_id,
-                    session_id=session_id,
-                    seq=deleted.founder_seq,
-                )
+            case CreateSession() | UpdateSession() | DeleteSession() | BranchSession():
+                return await self._execute_on_sessions(founder_id, command)
             case SendMessage(session_id=session_id):
                 accepted = await self.send_message(founder_id, session_id, command)
                 return AckFrame(
@@ -104,6 +103,40 @@ class CommandService:
             case _:
                 assert_never(command)
 
+    async def _execute_on_sessions(
+        self,
+        founder_id: str,
+        command: CreateSession | UpdateSession | DeleteSession | BranchSession,
+    ) -> AckFrame:
+        request_id = str(command.request_id)
+        match command:
+            case CreateSession():
+                created = await self.create_session(founder_id, command)
+                return _session_ack(request_id, created)
+            case UpdateSession(session_id=session_id):
+                updated = await self.update_session(founder_id, session_id, command)
+                return _session_ack(request_id, updated)
+            case DeleteSession(session_id=session_id):
+                deleted = await self.delete_session(
+                    founder_id, session_id, command.request_id
+                )
+                return AckFrame(
+                    request_id=request_id,
+                    session_id=session_id,
+                    seq=deleted.founder_seq,
+                )
+            case BranchSession(session_id=session_id):
+                branched = await self.branch_session(founder_id, session_id, command)
+                return AckFrame(
+                    request_id=request_id,
+                    session_id=branched.session.session_id,
+                    message_id=branched.message_id,
+                    run_id=branched.run_id,
+                    seq=branched.seq,
+                )
+            case _:
+                assert_never(command)
+
     async def create_session(
         self, founder_id: str, body: CreateSessionBody
     ) -> SessionResult:
@@ -113,18 +146,23 @@ class CommandService:
             _key(founder_id, "session.create", body),
             NewSession(title=body.title, has_opening=body.opening),
         )
+        self._telemetry.note_origin(result.run_id)
         self._runs.wake()
         return result
 
     async def update_session(
         self, founder_id: str, session_id: str, body: UpdateSessionBody
     ) -> SessionResult:
-        """Rename or archive; raises `SessionUnknownError`."""
+        """Rename or archive; raises `SessionUnknownError` and `RateLimitedError`."""
+        await self._limits.charge_change(
+            founder_id, body.request_id, route="session.update"
+        )
         return await self._store.update_session(
             _key(founder_id, "session.update", body, session_id=session_id),
             session_id,
             title=body.title,
             is_archived=body.archived,
+            is_pinned=body.pinned,
         )
 
     async def delete_session(
@@ -157,10 +195,33 @@ class CommandService:
             body.text,
             self._when_busy,
         )
+        # Known to be one: anybody may send any text for an id.
+        structlog.contextvars.bind_contextvars(session_id=session_id)
+        self._telemetry.note_origin(accepted.run_id)
         if self._when_busy is WhenBusy.INTERRUPT:
             await self._interrupt(founder_id, session_id, accepted.run_id)
         self._runs.wake()
         return accepted
+
+    async def branch_session(
+        self, founder_id: str, session_id: str, body: BranchSessionBody
+    ) -> Branched:
+        """Begin a session with a copy of another up to a message, and say more.
+
+        It counts as a session and as a message. Raises `SessionUnknownError`,
+        `MessageUnknownError`, `NotBranchableError`, `SessionBusyError`,
+        `RateLimitedError` and `StoreUnavailableError`.
+        """
+        await self._limits.charge_branch(founder_id, body.request_id)
+        branched = await self._store.branch_session(
+            _key(founder_id, "session.branch", body, session_id=session_id),
+            session_id,
+            body.message_id,
+            body.text,
+        )
+        self._telemetry.note_origin(branched.run_id)
+        self._runs.wake()
+        return branched
 
     async def cancel_run(
         self, founder_id: str, run_id: str, body: CancelRunBody
@@ -173,17 +234,24 @@ class CommandService:
         self, founder_id: str, run_id: str, body: RetryRunBody
     ) -> RunAccepted:
         """Run again; raises `RunUnknownError` and `NotRetryableRunError`."""
-        await self._limits.charge_message(founder_id, body.request_id)
+        await self._limits.charge_retry(founder_id, body.request_id)
         accepted = await self._store.retry_run(
             _key(founder_id, "run.retry", body, run_id=run_id), run_id
         )
+        self._telemetry.note_origin(accepted.run_id)
         self._runs.wake()
         return accepted
 
     async def rate_message(
         self, founder_id: str, message_id: str, body: FeedbackBody
     ) -> int:
-        """Rate a reply; raises `MessageUnknownError` and `NotRatableError`."""
+        """Rate a reply.
+
+        Raises `MessageUnknownError`, `NotRatableError` and `RateLimitedError`.
+        """
+        await self._limits.charge_change(
+            founder_id, body.request_id, route="message.feedback"
+        )
         return await self._store.rate_message(
             _key(founder_id, "message.feedback", body, message_id=message_id),
             message_id,
@@ -192,7 +260,7 @@ class CommandService:
         )
 
     async def _cancel(self, key: CommandKey, run_id: str, reason: str) -> RunAccepted:
-        decision = await self._store.cancel_run(key, run_id)
+        decision = await self._store.cancel_run(key, run_id, reason)
         if decision.active is not None:
             await self._runs.stop_run(decision.active, reason)
         self._runs.wake()

@@ -1,9 +1,10 @@
-"""`/v1/founder`: become a founder, be one again."""
+"""`/v1/founder`: become a founder, be one again, be one on another device."""
 
 from enum import StrEnum
 from typing import Annotated
 
 from fastapi import APIRouter, Body, Request, Response, status
+from pydantic import Field
 
 from services.api_gateway.context import Context
 from services.api_gateway.dependencies import (
@@ -12,10 +13,17 @@ from services.api_gateway.dependencies import (
     current_founder,
 )
 from services.api_gateway.errors import FounderUnknownError
-from services.api_gateway.wire.base import WireModel
-from services.api_gateway.wire.views import FounderView
+from services.api_gateway.wire.base import RequestId, WireModel
+from services.api_gateway.wire.views import FounderLink, FounderView
 
-__all__ = ["CreateFounderBody", "Delivery", "FounderCreated", "router"]
+__all__ = [
+    "CreateFounderBody",
+    "CreateLinkBody",
+    "Delivery",
+    "FounderCreated",
+    "RedeemLinkBody",
+    "router",
+]
 
 router = APIRouter(prefix="/v1/founder", tags=["founder"])
 
@@ -40,6 +48,19 @@ class FounderCreated(FounderView):
     """The founder; `token` only when a new one was asked for in the body."""
 
     token: str | None = None
+
+
+class CreateLinkBody(WireModel):
+    """Open this founder on another device."""
+
+    request_id: RequestId
+
+
+class RedeemLinkBody(WireModel):
+    """What stood behind the `#` of a link."""
+
+    request_id: RequestId
+    token: Annotated[str, Field(min_length=1, max_length=256)]
 
 
 @router.post("", responses={status.HTTP_201_CREATED: {"model": FounderCreated}})
@@ -79,6 +100,41 @@ async def get_founder(
     """The founder who asks; a cookie's 400 days begin anew."""
     _renew_cookie(request, response, context)
     return founder
+
+
+@router.post("/links", status_code=status.HTTP_201_CREATED)
+async def create_link(
+    request: Request,
+    context: GatewayContext,
+    founder: CurrentFounder,
+    body: CreateLinkBody,
+) -> FounderLink:
+    """A link that opens this founder on another device: for 10 minutes, once."""
+    token = context.founders.token_of(request.headers, request.cookies)
+    return await context.founders.create_link(
+        founder.founder_id,
+        token or "",
+        body.request_id,
+        origin=context.peers.own_origin(request),
+    )
+
+
+@router.post("/links/redeem")
+async def redeem_link(
+    request: Request,
+    response: Response,
+    context: GatewayContext,
+    body: RedeemLinkBody,
+) -> FounderView:
+    """Become the link's founder: a cookie of this device's own, by one link once.
+
+    A cookie of another founder is replaced; what is that founder's stays stored.
+    """
+    opened = await context.founders.redeem_link(
+        body.token, body.request_id, address=context.peers.address(request)
+    )
+    _set_cookie(request, response, context, opened.token)
+    return opened.founder
 
 
 def _renew_cookie(request: Request, response: Response, context: Context) -> None:

@@ -1,27 +1,31 @@
-"""Mints founders and recognises them by the token they carry."""
+"""Mints founders, recognises them by their token, opens them on other devices."""
 
+import base64
 import hashlib
+import hmac
 import secrets
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from uuid import UUID
 
 from services.api_gateway.errors import FounderUnknownError
 from services.api_gateway.limits import Limits
-from services.api_gateway.store import Store
-from services.api_gateway.wire.views import FounderView
+from services.api_gateway.store import CommandKey, Store
+from services.api_gateway.wire.views import FounderLink, FounderView
 
 __all__ = ["FounderService", "NewFounder"]
 
 _TOKEN_BYTES = 32
+_LINK_SECONDS = 600
 _CACHE_SECONDS = 60.0
 _CACHE_ENTRIES = 10_000
 
 
 @dataclass(frozen=True, slots=True)
 class NewFounder:
-    """A founder and the token only they will ever have."""
+    """A founder and a token that only this device will ever have."""
 
     founder: FounderView
     token: str
@@ -56,6 +60,42 @@ class FounderService:
         token = secrets.token_urlsafe(_TOKEN_BYTES)
         token_hash = _hashed(token)
         founder = await self._store.create_founder(token_hash)
+        self._remember(token_hash, founder)
+        return NewFounder(founder=founder, token=token)
+
+    async def create_link(
+        self, founder_id: str, token: str, request_id: UUID, *, origin: str
+    ) -> FounderLink:
+        """Make a link for another device.
+
+        Its secret is derived from the token that came along, so that a repeated
+        request gives the same link although only a hash is stored. Raises
+        `RateLimitedError`, `RequestIdReusedError` and `StoreUnavailableError`.
+        """
+        await self._limits.charge_change(founder_id, request_id)
+        derived = hmac.digest(token.encode(), f"link {request_id}".encode(), "sha256")
+        secret = base64.urlsafe_b64encode(derived).decode().rstrip("=")
+        link_hash = _hashed(secret)
+        key = CommandKey(founder_id, "founder.link", str(request_id), link_hash)
+        expires_at = await self._store.create_link(
+            key, link_hash, lifetime_seconds=_LINK_SECONDS
+        )
+        return FounderLink(url=f"{origin}/link#{secret}", expires_at=expires_at)
+
+    async def redeem_link(
+        self, secret: str, request_id: UUID, *, address: str
+    ) -> NewFounder:
+        """Give a device a token of its own for the link's founder.
+
+        Charges the address. Raises `LinkInvalidError`, `RateLimitedError` and
+        `StoreUnavailableError`.
+        """
+        await self._limits.charge_link(address)
+        token = secrets.token_urlsafe(_TOKEN_BYTES)
+        token_hash = _hashed(token)
+        founder = await self._store.redeem_link(
+            _hashed(secret), request_id=str(request_id), token_hash=token_hash
+        )
         self._remember(token_hash, founder)
         return NewFounder(founder=founder, token=token)
 
@@ -103,10 +143,15 @@ class FounderService:
         return founder
 
     def _remember(self, token_hash: str, founder: FounderView) -> None:
-        self._known[token_hash] = (self._clock() + _CACHE_SECONDS, founder)
+        now = self._clock()
+        self._known[token_hash] = (now + _CACHE_SECONDS, founder)
         self._known.move_to_end(token_hash)
-        while len(self._known) > _CACHE_ENTRIES:
+        while len(self._known) > _CACHE_ENTRIES or self._oldest_until() <= now:
             self._known.popitem(last=False)
+
+    def _oldest_until(self) -> float:
+        until, _ = next(iter(self._known.values()))
+        return until
 
 
 def _hashed(token: str) -> str:

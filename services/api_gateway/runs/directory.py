@@ -1,21 +1,29 @@
 """Which orchestrators there are, and which one takes the next run."""
 
 import asyncio
-import ipaddress
+import heapq
 import time
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import structlog
 
 from libs.errors import VentureBotsError
+from libs.rpc.bearer import BearerToken
 from libs.rpc.channel import connect
 from services.api_gateway.clients.orchestrator import (
     OrchestratorClient,
     OrchestratorDescription,
 )
+from services.api_gateway.runs.resolver import (
+    AddressResolver,
+    Lookup,
+    is_final_address,
+    look_up_by_system,
+)
+from services.api_gateway.store import DispatchPlace
 
 __all__ = ["Orchestrator", "OrchestratorDirectory"]
 
@@ -23,9 +31,7 @@ _logger = structlog.get_logger(__name__)
 
 POLL_SECONDS = 2.0
 RETRY_SECONDS = 0.25
-RESOLVE_SECONDS = 5.0
-KEPT_SECONDS = 3_600.0
-"""For how long an address that is gone stays reachable: longer than any run."""
+RESOLVE_SECONDS = 2.0
 
 
 @dataclass(slots=True)
@@ -35,10 +41,10 @@ class Orchestrator:
     client: OrchestratorClient
     description: OrchestratorDescription | None = None
     last_seen: float = 0.0
-    wanted_at: float = 0.0
-    """When somebody asked for the address; on the monotonic clock."""
     dispatched: int = 0
     """Runs handed over since the description was taken."""
+    visits: int = 0
+    """Runs that are followed, or stopped, there just now."""
     poll: asyncio.Task[None] | None = field(default=None, repr=False)
 
     @property
@@ -63,9 +69,9 @@ class OrchestratorDirectory:
     """Resolves names, asks every address how it is, and picks the least loaded.
 
     A name with several addresses (a headless Service) gives one orchestrator per
-    address; it is resolved again every 5 s. Addresses that are gone stay reachable
-    through `find` while runs may still be there. Raises ValueError for a name that
-    is neither `host:port` nor `unix:path`.
+    address; it is resolved again every 2 s. An address that is gone takes no new
+    run and is forgotten once no run of it is followed any more. Raises ValueError
+    for a name that is neither `host:port` nor `unix:path`.
     """
 
     def __init__(
@@ -73,26 +79,28 @@ class OrchestratorDirectory:
         *,
         names: Iterable[str],
         token_file: Path | None,
+        look_up: Lookup = look_up_by_system,
         resolve_seconds: float = RESOLVE_SECONDS,
-        kept_seconds: float = KEPT_SECONDS,
     ) -> None:
+        if token_file is not None:
+            # Told to who starts the gateway, rather than to each run.
+            BearerToken(token_file)
+        self._resolver = AddressResolver(names, look_up=look_up)
         self._resolve_seconds = resolve_seconds
-        self._kept_seconds = kept_seconds
-        self._names = tuple(_checked(name) for name in names)
         self._token_file = token_file
         self._known: dict[str, Orchestrator] = {}
         self._changed = asyncio.Event()
-        self._resolver: asyncio.Task[None] | None = None
+        self._following: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Begin to resolve and to ask; returns at once."""
-        self._resolver = asyncio.create_task(self._resolve_forever())
+        self._following = asyncio.create_task(self._follow_forever())
 
     async def aclose(self) -> None:
         """Stop asking and close every channel."""
         tasks = [known.poll for known in self._known.values() if known.poll]
-        if self._resolver is not None:
-            tasks.append(self._resolver)
+        if self._following is not None:
+            tasks.append(self._following)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -108,29 +116,55 @@ class OrchestratorDirectory:
             if self._known[address].poll is not None
         ]
 
-    def find(self, address: str) -> Orchestrator:
-        """The orchestrator at an address a run was dispatched to."""
-        known = self._known.get(address)
-        if known is None:
-            connection = connect(address, token_file=self._token_file)
-            known = Orchestrator(client=OrchestratorClient(connection))
-            self._known[address] = known
-        known.wanted_at = time.monotonic()
-        return known
+    @contextmanager
+    def visit(self, address: str) -> Iterator[Orchestrator]:
+        """Reach the orchestrator a run was dispatched to, whatever DNS says now.
 
-    async def pick(self, *, wait_seconds: float) -> Orchestrator | None:
+        It is not forgotten within the block. Addresses of runs are answers of the
+        resolver that were committed; a host name is none, and raises ValueError:
+        gRPC would look it up by itself and show the token to whoever is there.
+        """
+        if not is_final_address(address):
+            message = f"{address!r} is not where a run can have been dispatched to"
+            raise ValueError(message)
+        known = self._at(address)
+        known.visits += 1
+        try:
+            yield known
+        finally:
+            known.visits -= 1
+
+    def places(self, count: int) -> list[DispatchPlace]:
+        """Where that many runs would go, each to the least loaded; empty: nowhere."""
+        ready = {
+            known.description.instance_id: known
+            for known in self.seen()
+            if known.description is not None and known.description.is_ready
+        }
+        # By instance: a process with two addresses has not twice the room.
+        loads = [
+            (known.load, known.address, instance_id)
+            for instance_id, known in ready.items()
+        ]
+        heapq.heapify(loads)
+        places = []
+        for _ in range(count if loads else 0):
+            load, address, instance_id = loads[0]
+            places.append(DispatchPlace(address, instance_id))
+            heapq.heapreplace(loads, (load + 1, address, instance_id))
+        return places
+
+    def count_dispatch(self, address: str) -> None:
+        """Count a run that is handed over until the address tells its load anew."""
+        self._at(address).dispatched += 1
+
+    async def pick(self, *, wait_seconds: float) -> DispatchPlace | None:
         """The least loaded that is ready; waits for one; None when none came."""
         deadline = time.monotonic() + wait_seconds
         while True:
-            ready = [
-                known
-                for known in self.seen()
-                if known.description is not None and known.description.is_ready
-            ]
-            if ready:
-                chosen = min(ready, key=lambda known: (known.load, known.address))
-                chosen.dispatched += 1
-                return chosen
+            for place in self.places(1):
+                self.count_dispatch(place.address)
+                return place
             remaining = deadline - time.monotonic()
             if remaining <= 0:
                 return None
@@ -168,66 +202,39 @@ class OrchestratorDirectory:
                     pause_seconds = RETRY_SECONDS
             await asyncio.sleep(pause_seconds)
 
-    async def _resolve_forever(self) -> None:
+    async def _follow_forever(self) -> None:
         while True:
             try:
-                addresses = {
-                    address
-                    for name in self._names
-                    for address in await _addresses_of(name)
-                }
-                self._follow(addresses)
+                self._follow(await self._resolver.addresses())
                 await self._forget_unused()
-            except OSError as error:
-                _logger.warning("orchestrator names not resolved", error=str(error))
             except Exception:  # nobody else would look again
                 _logger.exception("orchestrators not followed")
             await asyncio.sleep(self._resolve_seconds)
 
-    def _follow(self, addresses: set[str]) -> None:
+    def _follow(self, addresses: Collection[str]) -> None:
         for address in addresses:
-            known = self.find(address)
+            known = self._at(address)
             if known.poll is None:
+                _logger.info("orchestrator found", address=address)
                 known.poll = asyncio.create_task(self._poll_forever(known))
         for address, known in self._known.items():
             if address not in addresses and known.poll is not None:
+                _logger.info("orchestrator gone", address=address, visits=known.visits)
                 known.poll.cancel()
                 known.poll = None
                 known.description = None
 
+    def _at(self, address: str) -> Orchestrator:
+        known = self._known.get(address)
+        if known is None:
+            connection = connect(address, token_file=self._token_file)
+            known = Orchestrator(client=OrchestratorClient(connection))
+            self._known[address] = known
+        return known
+
     async def _forget_unused(self) -> None:
-        """Close addresses that are gone and that no run can be at any more."""
-        oldest = time.monotonic() - self._kept_seconds
+        """Close addresses that are gone and where no run is followed any more."""
         for address, known in list(self._known.items()):
-            if known.poll is None and known.wanted_at < oldest:
+            if known.poll is None and not known.visits:
                 del self._known[address]
                 await known.client.aclose()
-
-
-def _checked(name: str) -> str:
-    host, _, port = name.rpartition(":")
-    if name.startswith("unix:") or (host and port.isdigit()):
-        return name
-    message = f"{name!r} is not an orchestrator's address: host:port is expected"
-    raise ValueError(message)
-
-
-async def _addresses_of(name: str) -> list[str]:
-    """Every `host:port` behind a name; literal addresses are kept as they are."""
-    host, _, port = name.rpartition(":")
-    if name.startswith("unix:") or _is_literal(host):
-        return [name]
-    found = await asyncio.get_running_loop().getaddrinfo(host, int(port))
-    return sorted({_joined(str(entry[4][0]), port) for entry in found})
-
-
-def _is_literal(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host.strip("[]"))
-    except ValueError:
-        return False
-    return True
-
-
-def _joined(host: str, port: str) -> str:
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

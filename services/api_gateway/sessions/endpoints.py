@@ -15,9 +15,11 @@ from services.api_gateway.sessions.schemas import (
     ExportQuery,
     FeedbackAccepted,
     MessagesQuery,
+    SearchQuery,
     SessionsQuery,
 )
 from services.api_gateway.wire.commands import (
+    BranchSessionBody,
     CreateSessionBody,
     FeedbackBody,
     SendMessageBody,
@@ -25,7 +27,9 @@ from services.api_gateway.wire.commands import (
 )
 from services.api_gateway.wire.views import (
     Accepted,
+    Branched,
     MessagePage,
+    SearchPage,
     SessionPage,
     SessionView,
 )
@@ -50,13 +54,26 @@ async def list_sessions(
     founder: CurrentFounder,
     query: Annotated[SessionsQuery, Query()],
 ) -> SessionPage:
-    """The founder's sessions, the last used first."""
+    """The founder's sessions, pinned ones first, then the last used."""
     return await context.store.sessions(
         founder.founder_id,
         cursor=query.cursor,
         limit=query.limit,
         is_archived=query.archived,
         title_query=query.q or None,
+    )
+
+
+@router.get("/search")
+async def search_sessions(
+    context: GatewayContext,
+    founder: CurrentFounder,
+    query: Annotated[SearchQuery, Query()],
+) -> SearchPage:
+    """The founder's titles and messages with these words, the newest first."""
+    await context.limits.charge_search(founder.founder_id)
+    return await context.store.search(
+        founder.founder_id, query=query.q, cursor=query.cursor, limit=query.limit
     )
 
 
@@ -75,7 +92,7 @@ async def update_session(
     session_id: str,
     body: UpdateSessionBody,
 ) -> SessionView:
-    """Rename or archive; what is left out stays."""
+    """Rename, archive or pin; what is left out stays."""
     result = await context.commands.update_session(founder.founder_id, session_id, body)
     return result.session
 
@@ -86,6 +103,17 @@ async def delete_session(
 ) -> None:
     """Delete the session and its messages, for good."""
     await context.commands.delete_session(founder.founder_id, session_id, None)
+
+
+@router.post("/sessions/{session_id}/branches", status_code=status.HTTP_201_CREATED)
+async def branch_session(
+    context: GatewayContext,
+    founder: CurrentFounder,
+    session_id: str,
+    body: BranchSessionBody,
+) -> Branched:
+    """Begin a session with all that was said before a message, and say `text` in it."""
+    return await context.commands.branch_session(founder.founder_id, session_id, body)
 
 
 @router.post("/sessions/{session_id}/messages", status_code=status.HTTP_202_ACCEPTED)
@@ -108,7 +136,12 @@ async def list_messages(
 ) -> MessagePage:
     """Messages as they stand, oldest first."""
     return await context.store.messages(
-        founder.founder_id, session_id, before_seq=query.before_seq, limit=query.limit
+        founder.founder_id,
+        session_id,
+        before_seq=query.before_seq,
+        around_seq=query.around_seq,
+        after_seq=query.after_seq,
+        limit=query.limit,
     )
 
 

@@ -1,20 +1,28 @@
 """Query parameters and answers that only these routes have."""
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, StringConstraints, model_validator
 
-from services.api_gateway.wire.base import MAX_TITLE, Identifier, ViewModel, WireModel
+from services.api_gateway.wire.base import (
+    MAX_TEXT,
+    MAX_TITLE,
+    Identifier,
+    ViewModel,
+    WireModel,
+)
 
 __all__ = [
     "ExportFormat",
     "ExportQuery",
     "FeedbackAccepted",
     "MessagesQuery",
+    "SearchQuery",
     "SessionsQuery",
 ]
 
+Seq = Annotated[int, Field(ge=1, lt=2**62)]
 PageLimit = Annotated[int, Field(ge=1, le=100)]
 
 
@@ -32,12 +40,34 @@ class SessionsQuery(WireModel):
 
 
 class MessagesQuery(WireModel):
-    """Which messages to show."""
+    """Which messages to show: the last ones, or those at one seq."""
 
-    before_seq: Annotated[int, Field(ge=1, lt=2**63)] | None = Field(
-        default=None, description="Exclusive; absent: the last ones."
+    before_seq: Seq | None = Field(default=None, description="Older ones; exclusive.")
+    around_seq: Seq | None = Field(
+        default=None, description="As many older as newer ones, and the one itself."
     )
+    after_seq: Seq | None = Field(default=None, description="Newer ones; exclusive.")
     limit: PageLimit = 50
+
+    @model_validator(mode="after")
+    def _has_one_place(self) -> Self:
+        places = (self.before_seq, self.around_seq, self.after_seq)
+        if sum(place is not None for place in places) > 1:
+            message = "one of before_seq, around_seq and after_seq at most"
+            raise ValueError(message)
+        return self
+
+
+class SearchQuery(WireModel):
+    """What to look for."""
+
+    q: Annotated[str, StringConstraints(max_length=MAX_TEXT)] = Field(
+        default="", description="Words, or how they begin; all have to be found."
+    )
+    cursor: Annotated[str, Field(max_length=32)] | None = Field(
+        default=None, description="`next_cursor` of the page before."
+    )
+    limit: Annotated[int, Field(ge=1, le=50)] = 20
 
 
 class ExportFormat(StrEnum):

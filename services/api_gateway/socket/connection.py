@@ -10,6 +10,7 @@ from libs.errors import VentureBotsError
 from services.api_gateway.errors import InvalidCommandError
 from services.api_gateway.fanout import LoggedEvent
 from services.api_gateway.socket.inbound import (
+    FrameAllowance,
     MalformedFrameError,
     parse,
     request_id_of,
@@ -46,6 +47,7 @@ _logger = structlog.get_logger(__name__)
 
 INTERNAL_ERROR = 1011
 _FRAMES_PER_TURN = 16
+_FLOOD_LINGER_SECONDS = 1.0
 _MAX_REASON_BYTES = 123  # what RFC 6455 has room for
 _PING = PingFrame().model_dump_json()
 _PONG = PongFrame().model_dump_json()
@@ -89,6 +91,7 @@ class Connection:
         self._replaying: asyncio.Task[None] | None = None
         self._executing: set[asyncio.Task[None]] = set()
         self._closing: asyncio.Task[None] | None = None
+        self.close_code: int | None = None
 
     async def run(self) -> None:
         """Serve the socket until it is closed."""
@@ -108,6 +111,7 @@ class Connection:
         if self._closing is not None:
             return
         self._stop()
+        self.close_code = code
         self._closing = asyncio.create_task(self._send_close(code, reason))
 
     def drain(self) -> None:
@@ -170,22 +174,34 @@ class Connection:
 
     async def _read(self) -> None:
         frames = 0
+        allowance = FrameAllowance(self._settings)
         while (text := await self._next_text()) is not None:
             frames += 1
             if frames % _FRAMES_PER_TURN == 0:
                 # Frames that came together are read without a pause: let others
                 # have theirs.
                 await asyncio.sleep(0)
+                if not allowance.take(_FRAMES_PER_TURN):
+                    await self._end_flood()
+                    return
             try:
                 await self._take(parse(text))
             except MalformedFrameError as error:
                 self._refuse(str(error))
+
+    async def _end_flood(self) -> None:
+        """Close, and read on no longer than it takes the peer to hear of it."""
+        self.close(CloseCode.TOO_MANY_FRAMES, "too many frames")
+        await asyncio.sleep(_FLOOD_LINGER_SECONDS)
+        self._line.abort()
 
     async def _next_text(self) -> str | None:
         """The next text frame within the limit; None when the socket is closed."""
         while True:
             message = await self._receive()
             if message["type"] == "websocket.disconnect":
+                if self.close_code is None:
+                    self.close_code = message.get("code")
                 return None
             if self._closing is not None:
                 continue
@@ -238,7 +254,8 @@ class Connection:
 
     async def _execute(self, command: Command, request_id: str | None) -> None:
         try:
-            ack = await self._services.commands.execute(self._founder_id, command)
+            with self._services.telemetry.command(command.type, request_id):
+                ack = await self._services.commands.execute(self._founder_id, command)
         except VentureBotsError as error:
             self._put_error(error, request_id=request_id)
         except Exception:  # the edge: whatever it is, it is logged and told
@@ -284,7 +301,11 @@ class Connection:
         """
         try:
             while self._replays:
-                stream = next(iter(self._replays))
+                # What waits of a subscription that was replaced comes before it.
+                await self._outbox.flush()
+                stream = next(iter(self._replays), None)
+                if stream is None:
+                    break
                 await self._bring_up_to_date(self._replays.pop(stream))
         except OSError:
             # The peer is gone; the reader is told.
@@ -304,6 +325,10 @@ class Connection:
             if self._subscriptions.get(stream) is subscription:
                 self._unsubscribe(stream)
                 self._put_error(error, stream=stream)
+        finally:
+            self._services.registry.replayed(
+                events=subscription.replayed_events, snapshots=subscription.snapshots
+            )
 
     # Sending
 

@@ -21,6 +21,7 @@ def live_services(connection: HTTPConnection) -> LiveServices:
         authenticate=_founder_id,
         peers=context.peers,
         slots=context.slots,
+        telemetry=context.telemetry,
     )
 
 

@@ -5,25 +5,16 @@ from starlette.responses import JSONResponse
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
 
+from libs.errors import VentureBotsError
 from services.api_gateway.errors import FounderUnknownError, TooManySocketsError
 from services.api_gateway.socket.connection import Connection
-from services.api_gateway.socket.protocol import LINE_EXTENSION, Line
+from services.api_gateway.socket.protocol import line_of
 from services.api_gateway.socket.services import LiveServices, Provide
 from services.api_gateway.wire.frames import SUBPROTOCOL, CloseCode
 
 __all__ = ["SocketEndpoint"]
 
 _logger = structlog.get_logger(__name__)
-
-
-class _PlainLine:
-    """A connection served by something else than `SocketProtocol`."""
-
-    def release(self) -> None:
-        """Do nothing: the server decides when a close goes out."""
-
-    def abort(self) -> None:
-        """Do nothing: the server decides when a dead peer is dropped."""
 
 
 class SocketEndpoint:
@@ -46,9 +37,9 @@ class SocketEndpoint:
         await receive()
         services = self._provide(websocket)
         if services.registry.is_draining:
-            await _turn_away(send, CloseCode.DRAINING, "draining")
+            await _turn_away(services, send, CloseCode.DRAINING, "draining")
         elif not _origin_may(websocket, services):
-            await _turn_away(send, CloseCode.ORIGIN, "origin not allowed")
+            await _turn_away(services, send, CloseCode.ORIGIN, "origin not allowed")
         else:
             await _admit(websocket, services, receive, send)
 
@@ -66,13 +57,19 @@ async def _admit(
     try:
         founder_id = await services.authenticate(websocket)
     except FounderUnknownError:
-        await _turn_away(send, CloseCode.NO_FOUNDER, "no founder")
+        await _turn_away(services, send, CloseCode.NO_FOUNDER, "no founder")
+        return
+    except VentureBotsError as error:
+        _logger.warning("founder not looked up", code=error.code)
+        await _turn_away(
+            services, send, CloseCode.UNAVAILABLE, "unavailable; try again"
+        )
         return
     address = services.peers.address(websocket)
     try:
         services.slots.acquire(founder_id, address)
     except TooManySocketsError:
-        await _turn_away(send, CloseCode.TOO_MANY_SOCKETS, "too many sockets")
+        await _turn_away(services, send, CloseCode.TOO_MANY_SOCKETS, "too many sockets")
         return
     try:
         await _accept(send)
@@ -80,7 +77,7 @@ async def _admit(
             founder_id=founder_id,
             receive=receive,
             send=send,
-            line=_line(websocket.scope),
+            line=line_of(websocket.scope),
             services=services,
         )
         await _serve(connection, services)
@@ -98,7 +95,7 @@ async def _serve(connection: Connection, services: LiveServices) -> None:
     try:
         await connection.run()
     finally:
-        services.registry.discard(connection)
+        services.registry.discard(connection, connection.close_code)
 
 
 async def _deny(websocket: WebSocket) -> None:
@@ -119,15 +116,12 @@ async def _accept(send: Send) -> None:
     await send({"type": "websocket.accept", "subprotocol": SUBPROTOCOL})
 
 
-async def _turn_away(send: Send, code: CloseCode, reason: str) -> None:
+async def _turn_away(
+    services: LiveServices, send: Send, code: CloseCode, reason: str
+) -> None:
+    services.registry.refused(code)
     try:
         await _accept(send)
         await send({"type": "websocket.close", "code": code, "reason": reason})
     except OSError:
         _logger.debug("socket gone before it was turned away", code=code.value)
-
-
-def _line(scope: Scope) -> Line:
-    extension = scope["extensions"].get(LINE_EXTENSION, {})
-    line: Line = extension.get("line", _PlainLine())
-    return line

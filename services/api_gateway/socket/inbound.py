@@ -1,15 +1,24 @@
 """What a client sent: read, told apart and checked."""
 
 import json
+import time
 from collections.abc import Callable
 from typing import Any, NoReturn
 
 from pydantic import ValidationError
 
 from services.api_gateway.errors import InvalidCommandError
+from services.api_gateway.socket.settings import SocketSettings
 from services.api_gateway.wire.frames import ClientFrame, client_frame_adapter
 
-__all__ = ["CLIENT_TYPES", "MalformedFrameError", "parse", "request_id_of", "validate"]
+__all__ = [
+    "CLIENT_TYPES",
+    "FrameAllowance",
+    "MalformedFrameError",
+    "parse",
+    "request_id_of",
+    "validate",
+]
 
 CLIENT_TYPES = frozenset(client_frame_adapter.json_schema()["discriminator"]["mapping"])
 
@@ -18,6 +27,23 @@ _MAX_REQUEST_ID = 64
 
 class MalformedFrameError(Exception):
     """The frame is no JSON object with a known `type`: no client of ours."""
+
+
+class FrameAllowance:
+    """How many more frames one socket may send: a bucket that fills with time."""
+
+    def __init__(self, settings: SocketSettings) -> None:
+        self._settings = settings
+        self._frames = float(settings.burst_frames)
+        self._filled_at = time.monotonic()
+
+    def take(self, frames: int) -> bool:
+        """Count frames that came; whether there was room for them."""
+        now = time.monotonic()
+        gained = (now - self._filled_at) * self._settings.frames_per_second
+        self._filled_at = now
+        self._frames = min(self._frames + gained, self._settings.burst_frames) - frames
+        return self._frames >= 0
 
 
 def _refuse_constant(name: str) -> NoReturn:

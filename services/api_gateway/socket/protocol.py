@@ -2,18 +2,31 @@
 
 import asyncio
 import socket
+import struct
+from contextlib import suppress
 from typing import Any, Protocol, override
 
+from starlette.types import Scope
 from uvicorn.protocols.websockets.websockets_sansio_impl import (
     WebSocketsSansIOProtocol,
 )
 
-__all__ = ["LINE_EXTENSION", "SOCKET_SERVER_OPTIONS", "Line", "SocketProtocol"]
+__all__ = [
+    "LINE_EXTENSION",
+    "SOCKET_SERVER_OPTIONS",
+    "Line",
+    "SocketProtocol",
+    "bound_unsent",
+    "cut",
+    "line_of",
+]
 
 LINE_EXTENSION = "venturebots.line"
 """The ASGI scope extension that has a `Line` under `line`."""
 
 LINGER_SECONDS = 10.0
+_UNACKNOWLEDGED_MS = 40_000
+_NO_LINGER = struct.pack("ii", 1, 0)
 SEND_BUFFER_BYTES = 64 * 1024
 MAX_MESSAGE_BYTES = 512 * 1024
 
@@ -28,6 +41,51 @@ class Line(Protocol):
         """Cut the connection without waiting for anything to be sent."""
 
 
+class _PlainLine:
+    """A connection served by something else than this product's protocols."""
+
+    def release(self) -> None:
+        """Do nothing: the server decides when a close goes out."""
+
+    def abort(self) -> None:
+        """Do nothing: the server decides when a dead peer is dropped."""
+
+
+def line_of(scope: Scope) -> Line:
+    """What cuts the connection behind a scope, if its server lets it."""
+    extension = scope.get("extensions", {}).get(LINE_EXTENSION, {})
+    line: Line = extension.get("line", _PlainLine())
+    return line
+
+
+def bound_unsent(transport: asyncio.BaseTransport, size: int) -> None:
+    """Bound what the kernel holds for a peer, and for how long.
+
+    It would grow to megabytes that nobody reads, and wait a quarter of an hour
+    for a host that is gone without a word.
+    """
+    connection = transport.get_extra_info("socket")
+    if connection is None:
+        return
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, size)
+    if hasattr(socket, "TCP_USER_TIMEOUT"):
+        connection.setsockopt(
+            socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNACKNOWLEDGED_MS
+        )
+
+
+def cut(transport: asyncio.Transport) -> None:
+    """Reset a connection: the kernel, too, lets go of what was not sent.
+
+    Not to be called once the connection was lost: its number may be another's.
+    """
+    connection = transport.get_extra_info("socket")
+    if connection is not None:
+        with suppress(OSError):
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
+    transport.abort()
+
+
 class SocketProtocol(WebSocketsSansIOProtocol):
     """Bounds what a peer that does not read can keep in memory, and how long.
 
@@ -37,12 +95,7 @@ class SocketProtocol(WebSocketsSansIOProtocol):
     @override
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
-        connection = transport.get_extra_info("socket")
-        if connection is not None:
-            # The kernel would grow it to megabytes that nobody reads.
-            connection.setsockopt(
-                socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES
-            )
+        bound_unsent(transport, SEND_BUFFER_BYTES)
 
     @override
     async def run_asgi(self) -> None:
@@ -69,7 +122,8 @@ class SocketProtocol(WebSocketsSansIOProtocol):
 
     def abort(self) -> None:
         """Cut the connection without waiting for anything to be sent."""
-        self.transport.abort()
+        if not self.disconnected:
+            cut(self.transport)
 
 
 SOCKET_SERVER_OPTIONS: dict[str, Any] = {

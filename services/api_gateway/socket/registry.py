@@ -1,13 +1,28 @@
 """Every open connection that follows a stream, so that all can be told to go."""
 
 import asyncio
+from enum import StrEnum
 from typing import Protocol
 
-from prometheus_client import Gauge
+import structlog
+from prometheus_client import CollectorRegistry
 
-__all__ = ["Drainable", "SocketRegistry"]
+from services.api_gateway.metrics import GatewayMetrics
+from services.api_gateway.wire.frames import CloseCode
 
-_OPEN = Gauge("venturebots_gateway_sockets", "Open sockets and live streams.")
+__all__ = ["ConnectionKind", "Drainable", "SocketRegistry"]
+
+_logger = structlog.get_logger(__name__)
+
+# Clients choose their close codes: only these become labels.
+_CODES = frozenset({1000, 1001, 1005, 1006, 1009, 1011, *CloseCode})
+
+
+class ConnectionKind(StrEnum):
+    """How a connection follows streams."""
+
+    SOCKET = "socket"
+    EVENT_STREAM = "event_stream"
 
 
 class Drainable(Protocol):
@@ -20,8 +35,9 @@ class Drainable(Protocol):
 class SocketRegistry:
     """Knows every open socket and live stream of the process."""
 
-    def __init__(self) -> None:
-        self._open: dict[Drainable, None] = {}
+    def __init__(self, metrics: GatewayMetrics | None = None) -> None:
+        self._metrics = metrics or GatewayMetrics(CollectorRegistry())
+        self._open: dict[Drainable, ConnectionKind] = {}
         self._is_draining = False
 
     @property
@@ -34,16 +50,32 @@ class SocketRegistry:
         """How many are open."""
         return len(self._open)
 
-    def add(self, connection: Drainable) -> None:
+    def add(
+        self, connection: Drainable, kind: ConnectionKind = ConnectionKind.SOCKET
+    ) -> None:
         """Count a connection in."""
-        self._open[connection] = None
-        _OPEN.inc()
+        self._open[connection] = kind
+        self._metrics.sockets.labels(kind.value).inc()
+        self._metrics.sockets_opened.labels(kind.value).inc()
+        _logger.debug("connection opened", kind=kind.value)
 
-    def discard(self, connection: Drainable) -> None:
-        """Count a connection out, once."""
-        if connection in self._open:
-            del self._open[connection]
-            _OPEN.dec()
+    def discard(self, connection: Drainable, code: int | str | None = None) -> None:
+        """Count a connection out, once, with its close code or reason."""
+        kind = self._open.pop(connection, None)
+        if kind is not None:
+            self._metrics.sockets.labels(kind.value).dec()
+            label = _label(code) if isinstance(code, int) else code or "lost"
+            self._metrics.sockets_closed.labels(kind.value, label).inc()
+            _logger.debug("connection closed", kind=kind.value, code=label)
+
+    def refused(self, code: CloseCode) -> None:
+        """Count a socket that was turned away at its handshake."""
+        self._metrics.sockets_refused.labels(_label(code)).inc()
+
+    def replayed(self, *, events: int, snapshots: int) -> None:
+        """Count what brought a reader up to date."""
+        self._metrics.replayed_events.inc(events)
+        self._metrics.snapshots.inc(snapshots)
 
     async def drain(self, seconds: float) -> None:
         """Refuse new connections and end the open ones, spread over `seconds`.
@@ -57,3 +89,7 @@ class SocketRegistry:
         for connection in waiting:
             connection.drain()
             await asyncio.sleep(pause_seconds)
+
+
+def _label(code: int) -> str:
+    return str(int(code)) if code in _CODES else "other"

@@ -10,6 +10,7 @@ from services.api_gateway.fanout import Fanout
 from services.api_gateway.socket.registry import SocketRegistry
 from services.api_gateway.socket.settings import SocketSettings
 from services.api_gateway.socket.subscription import StreamLog
+from services.api_gateway.telemetry import GatewayTelemetry
 from services.api_gateway.wire.commands import Command
 from services.api_gateway.wire.frames import AckFrame
 
@@ -57,6 +58,7 @@ class LiveServices:
     authenticate: Authenticate
     peers: Peers
     slots: Slots
+    telemetry: GatewayTelemetry = field(default_factory=GatewayTelemetry.unread)
     settings: SocketSettings = field(default_factory=SocketSettings)
 
 

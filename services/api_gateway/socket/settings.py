@@ -33,5 +33,8 @@ class SocketSettings:
     hello_seconds: float = 5
     max_frame_bytes: int = 128 * 1024
     max_streams: int = 64
+    frames_per_second: float = 100
+    burst_frames: int = 1_000
+    """How many frames may come at once from a socket that was quiet before."""
     max_commands: int = 8
     """Commands of one socket carried out at a time; reading waits meanwhile."""

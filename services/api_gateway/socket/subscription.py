@@ -98,6 +98,8 @@ class Subscription:
         self._is_live = False
         self._is_ended = False
         self._is_stopped = False
+        self.replayed_events = 0
+        self.snapshots = 0
 
     async def open(self, founder_id: str) -> None:
         """Begin to listen; raises `StreamUnknownError` unless it is the founder's."""
@@ -170,6 +172,7 @@ class Subscription:
                 break
             await self._sink.send_event(event)
             cursor = event.seq
+            self.replayed_events += 1
         return cursor
 
     async def _send_snapshot(self) -> int:
@@ -181,6 +184,7 @@ class Subscription:
             return 0
         if not self._is_over():
             await self._sink.send_snapshot(_frame(snapshot, self._store.epoch))
+            self.snapshots += 1
         return snapshot.seq
 
     def _go_live(self, cursor: int) -> None:

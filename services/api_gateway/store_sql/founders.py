@@ -10,7 +10,7 @@ from services.api_gateway.store_sql.models import founders, streams, tokens
 from services.api_gateway.store_sql.statements import Reading, Statement, given
 from services.api_gateway.wire.views import FounderView
 
-__all__ = ["INSERT_STREAM", "create", "find_by_token", "owns_stream"]
+__all__ = ["INSERT_STREAM", "add_token", "create", "find_by_token", "owns_stream"]
 
 _INSERT = Statement(insert(founders))
 _INSERT_TOKEN = Statement(insert(tokens))
@@ -47,6 +47,15 @@ def create(tx: Tx, token_hash: str) -> FounderView:
         compacted_through=0,
     )
     return FounderView(founder_id=founder_id, created_at=tx.now, stream=stream)
+
+
+def add_token(tx: Tx, founder_id: str, token_hash: str) -> FounderView:
+    """One token more for a founder there is; the others stay."""
+    tx.change(
+        _INSERT_TOKEN, token_hash=token_hash, founder_id=founder_id, created_at=tx.now
+    )
+    (row,) = tx.all(_BY_TOKEN, token_hash=token_hash)
+    return _view(row)
 
 
 def find_by_token(reading: Reading, token_hash: str) -> FounderView | None:

@@ -2,11 +2,14 @@
 
 import fcntl
 import os
+import socket
 from pathlib import Path
 
 from services.api_gateway.errors import StoreLockedError
 
 __all__ = ["FileLock"]
+
+_HOLDER_BYTES = 128
 
 
 class FileLock:
@@ -27,13 +30,16 @@ class FileLock:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            holder = os.pread(descriptor, 32, 0).decode().strip() or "unknown"
+            holder = os.pread(descriptor, _HOLDER_BYTES, 0).decode().strip()
             os.close(descriptor)
             raise StoreLockedError(
-                f"process {holder} uses {database}; stop it or choose another file"
+                f"process {holder or 'unknown'} uses {database}; stop it or choose"
+                " another file: one gateway at a time has a SQLite database"
             ) from None
         os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        # In containers all of them are process 1.
+        holder = f"{os.getpid()} on {socket.gethostname()}"
+        os.pwrite(descriptor, f"{holder}\n".encode(), 0)
         return cls(descriptor)
 
     def release(self) -> None:

@@ -18,9 +18,7 @@ __all__ = [
 ]
 
 _LAST_SEQ = "SELECT last_seq FROM streams WHERE stream = ?"
-_ADVANCE = (
-    "UPDATE streams SET last_seq = last_seq + ? WHERE stream = ? RETURNING last_seq"
-)
+_ADVANCE = "UPDATE streams SET last_seq = ? WHERE stream = ?"
 _INSERT = (
     "INSERT INTO events (stream, seq, ts, type, run_id, run_offset, data)"
     " VALUES (?, ?, ?, ?, ?, ?, ?)"
@@ -101,10 +99,10 @@ class Tx(Reading):
     def append_run(
         self,
         stream: str,
-        run_id: str,
-        rows: list[tuple[int, str, Mapping[str, object]]],
+        run_id: str | None,
+        rows: list[tuple[int | None, str, Mapping[str, object]]],
     ) -> None:
-        """Append (offset, type, data) of a run in one go."""
+        """Append (offset, type, data) of a run, or of none, in one go."""
         first_seq = self._advance(stream, len(rows)) - len(rows) + 1
         inserts = []
         for seq, (offset, event_type, data) in enumerate(rows, first_seq):
@@ -115,8 +113,10 @@ class Tx(Reading):
 
     def _advance(self, stream: str, count: int) -> int:
         """Take the stream's next numbers; returns the last of them."""
-        row = self.connection.execute(_ADVANCE, (count, stream)).fetchone()
-        return int(row[0])
+        # RETURNING would have SQLite open a table of its own: 16 µs instead of 5.
+        [last] = self.connection.execute(_LAST_SEQ, (stream,)).fetchone()
+        self.connection.execute(_ADVANCE, (last + count, stream))
+        return int(last) + count
 
     def _log(
         self, stream: str, seq: int, *, event_type: str, run_id: str | None, data: str

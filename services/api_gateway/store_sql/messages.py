@@ -2,8 +2,11 @@
 
 import json
 import sqlite3
+from dataclasses import dataclass
 from uuid import uuid4
 
+import structlog
+from pydantic import TypeAdapter, ValidationError
 from sqlalchemy import insert, select, update
 
 from services.api_gateway.errors import (
@@ -13,7 +16,12 @@ from services.api_gateway.errors import (
     SessionBusyError,
 )
 from services.api_gateway.store import CommandKey, WhenBusy
-from services.api_gateway.store_sql import requests, run_queue, sessions
+from services.api_gateway.store_sql import (
+    requests,
+    run_queue,
+    search_index,
+    sessions,
+)
 from services.api_gateway.store_sql.log import Tx, session_stream
 from services.api_gateway.store_sql.models import events, messages
 from services.api_gateway.store_sql.statements import Reading, Statement, given
@@ -28,7 +36,18 @@ from services.api_gateway.wire.views import (
     Suggestion,
 )
 
-__all__ = ["INSERT", "accept", "joined_text", "last_messages", "page", "rate"]
+__all__ = [
+    "INSERT",
+    "Window",
+    "accept",
+    "joined_text",
+    "last_messages",
+    "page",
+    "rate",
+    "store",
+]
+
+log = structlog.get_logger(__name__)
 
 INSERT = Statement(
     insert(messages).values(
@@ -59,13 +78,20 @@ _RATE = Statement(
     .where(messages.c.message_id == given("of_message"))
     .values(feedback=given("value"), feedback_comment=given("comment"))
 )
-_PAGE = Statement(
+_OLDER = Statement(
     select(messages)
     .where(
-        messages.c.session_id == given("session_id"),
-        messages.c.seq < given("before_seq"),
+        messages.c.session_id == given("session_id"), messages.c.seq < given("pivot")
     )
     .order_by(messages.c.seq.desc())
+    .limit(given("limit"))
+)
+_NEWER = Statement(
+    select(messages)
+    .where(
+        messages.c.session_id == given("session_id"), messages.c.seq >= given("pivot")
+    )
+    .order_by(messages.c.seq)
     .limit(given("limit"))
 )
 _DELTAS = Statement(
@@ -77,6 +103,7 @@ _DELTAS = Statement(
     )
     .order_by(events.c.seq)
 )
+_SUGGESTIONS = TypeAdapter(list[Suggestion])
 _NO_BOUND = 2**62
 _TITLE_LENGTH = 60
 
@@ -95,8 +122,18 @@ def accept(
         return Accepted.model_validate(first)
     session = sessions.require(tx, key.founder_id, session_id)
     _refuse_when_busy(tx, session_id, when_busy, queue_limit)
+    accepted = store(tx, session, text=text, request_id=key.request_id)
+    requests.remember(tx, key, session_id, accepted.model_dump())
+    return accepted
+
+
+def store(
+    tx: Tx, session: sqlite3.Row, *, text: str, request_id: str | None
+) -> Accepted:
+    """Append a founder's message to a session and create the run for it."""
+    session_id, founder_id = session["session_id"], session["founder_id"]
     message_id, run_id = str(uuid4()), str(uuid4())
-    request_id = key.request_id or message_id
+    request_id = request_id or message_id
     seq = tx.append(
         session_stream(session_id),
         "message.accepted",
@@ -111,14 +148,14 @@ def accept(
     position = run_queue.create(
         tx,
         run_queue.NewRun(
-            run_id, session_id, key.founder_id, RunTrigger.MESSAGE, message_id
+            run_id, session_id, founder_id, RunTrigger.MESSAGE, message_id
         ),
     )
     tx.change(
         INSERT,
         message_id=message_id,
         session_id=session_id,
-        founder_id=key.founder_id,
+        founder_id=founder_id,
         run_id=run_id,
         role=Role.FOUNDER.value,
         text=text,
@@ -129,12 +166,9 @@ def accept(
         created_at=tx.now,
         finished_at=tx.now,
     )
+    search_index.add_message(tx, message_id, founder_id, text)
     sessions.tell_update(tx, session, session["title"] or _title_of(text))
-    accepted = Accepted(
-        message_id=message_id, seq=seq, run_id=run_id, position=position
-    )
-    requests.remember(tx, key, session_id, accepted.model_dump())
-    return accepted
+    return Accepted(message_id=message_id, seq=seq, run_id=run_id, position=position)
 
 
 def rate(
@@ -164,29 +198,60 @@ def rate(
     return seq
 
 
+@dataclass(frozen=True, slots=True)
+class Window:
+    """So many messages below a seq, and so many from it on."""
+
+    pivot: int
+    older: int
+    newer: int
+
+    @classmethod
+    def of(
+        cls,
+        *,
+        before_seq: int | None,
+        around_seq: int | None,
+        after_seq: int | None,
+        limit: int,
+    ) -> "Window":
+        """The window of a request, which gives one seq or none."""
+        if around_seq is not None:
+            return cls(around_seq + 1, limit - limit // 2, limit // 2)
+        if after_seq is not None:
+            return cls(after_seq + 1, 0, limit)
+        return cls(_NO_BOUND if before_seq is None else before_seq, limit, 0)
+
+
 def page(
-    reading: Reading,
-    founder_id: str,
-    session_id: str,
-    *,
-    before_seq: int | None,
-    limit: int,
-    epoch: str,
+    reading: Reading, founder_id: str, session_id: str, *, window: Window, epoch: str
 ) -> MessagePage:
-    """The last messages before a seq, oldest first, of one moment."""
+    """The messages in a window, oldest first, of one moment."""
     session = sessions.require(reading, founder_id, session_id)
-    views, has_more = last_messages(reading, session_id, before_seq, limit)
+    limit = window.older + window.newer
+    bounds = {"session_id": session_id, "pivot": window.pivot}
+    # Of a side that is not asked for it is enough to know whether it is there.
+    older = reading.all(_OLDER, limit=limit + 1 if window.older else 1, **bounds)
+    newer = reading.all(_NEWER, limit=limit + 1 if window.newer else 1, **bounds)
+    # What one side leaves the other may fill.
+    newer_room = max(window.newer, limit - len(older)) if window.newer else 0
+    newer_count = min(len(newer), newer_room)
+    older_count = min(len(older), limit - newer_count) if window.older else 0
+    rows = [*reversed(older[:older_count]), *newer[:newer_count]]
     return MessagePage(
-        messages=views, has_more=has_more, last_seq=session["last_seq"], epoch=epoch
+        messages=[_view(reading, row) for row in rows],
+        has_more=len(older) > older_count,
+        has_newer=len(newer) > newer_count,
+        last_seq=session["last_seq"],
+        epoch=epoch,
     )
 
 
 def last_messages(
-    reading: Reading, session_id: str, before_seq: int | None, limit: int
+    reading: Reading, session_id: str, limit: int
 ) -> tuple[list[MessageView], bool]:
-    """Messages oldest first, and whether there are older ones."""
-    bound = _NO_BOUND if before_seq is None else before_seq
-    rows = reading.all(_PAGE, session_id=session_id, before_seq=bound, limit=limit + 1)
+    """The last messages, oldest first, and whether there are older ones."""
+    rows = reading.all(_OLDER, session_id=session_id, pivot=_NO_BOUND, limit=limit + 1)
     views = [_view(reading, row) for row in reversed(rows[:limit])]
     return views, len(rows) > limit
 
@@ -240,10 +305,21 @@ def _view(reading: Reading, row: sqlite3.Row) -> MessageView:
         run_id=row["run_id"],
         request_id=row["request_id"],
         agent=row["agent"],
-        suggestions=[
-            Suggestion.model_validate(item) for item in json.loads(row["suggestions"])
-        ],
+        suggestions=_suggestions(row),
         feedback=FeedbackValue(row["feedback"]),
         created_at=row["created_at"],
         finished_at=row["finished_at"],
     )
+
+
+def _suggestions(row: sqlite3.Row) -> list[Suggestion]:
+    """What is offered; a row that makes no sense must not break a page."""
+    try:
+        return _SUGGESTIONS.validate_json(row["suggestions"])
+    except ValidationError as error:
+        log.warning(
+            "stored_suggestions_unreadable",
+            message_id=row["message_id"],
+            problems=error.error_count(),
+        )
+        return []

@@ -1,7 +1,8 @@
 """The tables; every row has an owner, so that nothing is read across founders.
 
 Tables of short rows are kept in the order of their key; those that hold text of any
-length are ordinary ones.
+length are ordinary ones. Sessions and messages have a `number` besides their id: the
+order in which they came, and their place in the search index.
 """
 
 from sqlalchemy import (
@@ -17,8 +18,10 @@ from sqlalchemy import (
 )
 
 __all__ = [
+    "SEARCH_INDEX",
     "events",
     "founders",
+    "links",
     "messages",
     "meta",
     "metadata",
@@ -68,16 +71,35 @@ tokens = Table(
     sqlite_with_rowid=False,
 )
 
+links = Table(
+    "links",
+    metadata,
+    Column("link_hash", Text, primary_key=True),
+    _owner(),
+    Column("expires_at_ms", Integer, nullable=False),
+    # The request that used it; that one may come again.
+    Column("redeemed_by", Text),
+    sqlite_with_rowid=False,
+)
+Index("links_by_founder", links.c.founder_id, links.c.expires_at_ms)
+Index("links_by_expiry", links.c.expires_at_ms)
+
 sessions = Table(
     "sessions",
     metadata,
-    Column("session_id", Text, primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("session_id", Text, nullable=False, unique=True),
     _owner(),
     Column("title", Text, nullable=False),
     Column("title_folded", Text, nullable=False),
     Column("is_archived", Boolean, nullable=False),
+    Column("is_pinned", Boolean, nullable=False),
     Column("created_at", Text, nullable=False),
     Column("updated_at", Text, nullable=False),
+    # Where it was branched off, for as long as that session exists.
+    Column("branched_from_session", Text),
+    Column("branched_from_message", Text),
+    Column("branched_left_out", Integer),
     Column("summary_text", Text),
     Column("summary_upto_seq", Integer),
 )
@@ -85,8 +107,14 @@ Index(
     "sessions_by_use",
     sessions.c.founder_id,
     sessions.c.is_archived,
+    sessions.c.is_pinned.desc(),
     sessions.c.updated_at.desc(),
     sessions.c.session_id.desc(),
+)
+Index(
+    "sessions_by_origin",
+    sessions.c.branched_from_session,
+    sqlite_where=text("branched_from_session IS NOT NULL"),
 )
 
 streams = Table(
@@ -129,10 +157,12 @@ Index(
 messages = Table(
     "messages",
     metadata,
-    Column("message_id", Text, primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("message_id", Text, nullable=False, unique=True),
     Column("session_id", Text, ForeignKey("sessions.session_id"), nullable=False),
     _owner(),
-    Column("run_id", Text, ForeignKey("runs.run_id"), nullable=False),
+    # None: copied from another session when this one was branched off.
+    Column("run_id", Text, ForeignKey("runs.run_id")),
     Column("role", Text, nullable=False),
     Column("text", Text, nullable=False),
     Column("status", Text, nullable=False),
@@ -147,6 +177,12 @@ messages = Table(
 )
 Index("messages_by_seq", messages.c.session_id, messages.c.seq, unique=True)
 Index("messages_by_run", messages.c.run_id, messages.c.seq)
+Index(
+    "messages_copied",
+    messages.c.session_id,
+    messages.c.seq,
+    sqlite_where=text("run_id IS NULL"),
+)
 
 runs = Table(
     "runs",
@@ -167,7 +203,7 @@ runs = Table(
     Column("address", Text),
     Column("instance_id", Text),
     Column("last_offset", Integer, nullable=False),
-    # Proposals that made no sense and were left out of the log.
+    # Proposals left out of the log: summaries, and what made no sense.
     Column("ignored_events", Integer, nullable=False),
     Column("is_cancel_requested", Boolean, nullable=False),
     Column("crew", Text),
@@ -240,3 +276,6 @@ requests = Table(
 )
 Index("requests_by_session", requests.c.session_id)
 Index("requests_by_age", requests.c.created_at)
+
+SEARCH_INDEX = "search_index"
+"""The words of messages and titles, by `number`: a virtual table, so no `Table`."""

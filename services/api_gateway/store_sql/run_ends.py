@@ -1,5 +1,6 @@
 """How messages, steps and runs end: each exactly once, all in one transaction."""
 
+import json
 import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,10 +10,10 @@ import structlog
 from sqlalchemy import delete, null, select, update
 
 from services.api_gateway.store_sql import messages as message_rows
-from services.api_gateway.store_sql import run_queue
+from services.api_gateway.store_sql import run_queue, search_index
 from services.api_gateway.store_sql.log import Tx, json_text, session_stream
-from services.api_gateway.store_sql.models import messages, run_steps, runs
-from services.api_gateway.store_sql.statements import Statement, given
+from services.api_gateway.store_sql.models import events, messages, run_steps, runs
+from services.api_gateway.store_sql.statements import Statement, fixed, given
 from services.api_gateway.wire.views import MessageStatus, RunError, RunState
 
 __all__ = ["Terminal", "cancelled", "end_run", "failed", "finish_message"]
@@ -31,6 +32,15 @@ _OPEN_STEPS = Statement(
     select(run_steps)
     .where(run_steps.c.run_id == given("run_id"), run_steps.c.status == "running")
     .order_by(run_steps.c.seq)
+)
+_TOOL_EVENTS = Statement(
+    select(events.c.type, events.c.ts, events.c.data)
+    .where(
+        events.c.run_id == given("run_id"),
+        events.c.run_offset.is_not(None),
+        events.c.type.in_([fixed("tool.started"), fixed("tool.finished")]),
+    )
+    .order_by(events.c.run_offset)
 )
 _FINISH_MESSAGE = Statement(
     update(messages)
@@ -105,6 +115,9 @@ def end_run(tx: Tx, run: sqlite3.Row, terminal: Terminal) -> bool:
     run_id, session_id = run["run_id"], run["session_id"]
     for message in tx.all(_OPEN_MESSAGES, run_id=run_id):
         finish_message(tx, message, terminal.message_status)
+    if terminal.type != "run.finished":
+        # One that ended well left no call open, and its events need no reading.
+        _end_tools(tx, run, terminal.step_status)
     for step in tx.all(_OPEN_STEPS, run_id=run_id):
         _end_step(tx, run, step, terminal.step_status)
     stream = session_stream(session_id)
@@ -166,13 +179,40 @@ def finish_message(
             text=text,
             finished_at=tx.now,
         )
+        search_index.add_message(tx, message_id, message["founder_id"], text)
     else:
         tx.change(_DROP_MESSAGE, message_id=message_id)
 
 
+def _end_tools(tx: Tx, run: sqlite3.Row, status: str) -> None:
+    """Tell the end of every tool call that has none."""
+    began: dict[str, str] = {}
+    for event in tx.all(_TOOL_EVENTS, run_id=run["run_id"]):
+        call_id = json.loads(event["data"])["tool_call_id"]
+        if event["type"] == "tool.started":
+            began[call_id] = event["ts"]
+        else:
+            began.pop(call_id, None)
+    for call_id, began_at in began.items():
+        tx.append(
+            session_stream(run["session_id"]),
+            "tool.finished",
+            {
+                "tool_call_id": call_id,
+                "status": status,
+                "duration_ms": _milliseconds_since(tx, began_at),
+            },
+            run_id=run["run_id"],
+        )
+
+
+def _milliseconds_since(tx: Tx, began_at: str) -> int:
+    began_ms = datetime.fromisoformat(began_at).timestamp() * 1000
+    return max(0, tx.now_ms - round(began_ms))
+
+
 def _end_step(tx: Tx, run: sqlite3.Row, step: sqlite3.Row, status: str) -> None:
-    began_ms = datetime.fromisoformat(step["started_at"]).timestamp() * 1000
-    duration_ms = max(0, tx.now_ms - round(began_ms))
+    duration_ms = _milliseconds_since(tx, step["started_at"])
     tx.append(
         session_stream(run["session_id"]),
         "step.finished",

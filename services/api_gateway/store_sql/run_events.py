@@ -16,6 +16,7 @@ from services.api_gateway.store_sql.log import Tx, json_text, session_stream
 from services.api_gateway.store_sql.models import messages, run_steps, runs
 from services.api_gateway.store_sql.run_ends import Terminal, end_run, finish_message
 from services.api_gateway.store_sql.statements import Statement, given
+from services.api_gateway.store_sql.summaries import keep_summary
 from services.api_gateway.wire.events import TERMINAL_TYPES
 from services.api_gateway.wire.views import MessageStatus, Role, RunState
 
@@ -142,7 +143,7 @@ class _Appending:
         self._stream = session_stream(run["session_id"])
         self._ignored: int = run["ignored_events"]
         self._has_runnable = False
-        self._pieces: list[tuple[int, str, Mapping[str, object]]] = []
+        self._pieces: list[tuple[int | None, str, Mapping[str, object]]] = []
         self._open_message: str | None = None
 
     def take(self, proposal: RunProposal) -> None:
@@ -156,6 +157,8 @@ class _Appending:
             self._end(proposal)
         elif proposal.type in _PLAIN:
             self._append(proposal)
+        elif proposal.type == "summary.updated":
+            self._keep_summary(proposal)
         else:
             self._project(proposal)
 
@@ -327,6 +330,15 @@ class _Appending:
             prompt=proposal.data["prompt_tokens"],
             completion=proposal.data["completion_tokens"],
         )
+
+    def _keep_summary(self, proposal: RunProposal) -> None:
+        """Keep it with the session; it is in no log, so that nobody is shown it."""
+        data = proposal.data
+        problem = keep_summary(self._tx, self._run, data["text"], data["upto_seq"])
+        if problem is None:
+            self._ignored += 1
+        else:
+            self._ignore(proposal, problem)
 
     def _end(self, proposal: RunProposal) -> None:
         terminal = Terminal(proposal.type, proposal.data, proposal.offset)

@@ -24,6 +24,7 @@ __all__ = [
     "NewRun",
     "active_in_session",
     "active_run",
+    "all_waiting",
     "announce_positions",
     "create",
     "has_head",
@@ -43,6 +44,11 @@ _HEAD = Statement(
     )
 )
 _COUNT = Statement(select(func.count()).select_from(runs).where(_IS_WAITING))
+_COUNT_ALL = Statement(
+    select(func.count())
+    .select_from(runs)
+    .where(runs.c.state == fixed("queued"), runs.c.is_head == fixed(0))
+)
 _PLACE = Statement(
     select(func.count())
     .select_from(runs)
@@ -131,6 +137,11 @@ def has_head(reading: Reading, session_id: str) -> bool:
 def waiting_count(reading: Reading, session_id: str) -> int:
     """How many runs wait behind the head."""
     return int(reading.value(_COUNT, session_id=session_id))
+
+
+def all_waiting(reading: Reading) -> int:
+    """How many runs wait behind the heads of all sessions."""
+    return int(reading.value(_COUNT_ALL))
 
 
 def position_of(reading: Reading, run: sqlite3.Row) -> int | None:

@@ -1,6 +1,9 @@
 """Runs: claimed, dispatched, leased, stopped, tried again and shown."""
 
 import sqlite3
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import chain, repeat
 from uuid import UUID, uuid5
 
 from sqlalchemy import null, select, update
@@ -11,9 +14,16 @@ from services.api_gateway.store import (
     Appended,
     CancelDecision,
     CommandKey,
+    DispatchPlace,
+    HeldRuns,
     RunWork,
 )
-from services.api_gateway.store_sql import requests, run_queue, run_work
+from services.api_gateway.store_sql import (
+    requests,
+    run_queue,
+    run_work,
+    search_index,
+)
 from services.api_gateway.store_sql.log import Tx, session_stream
 from services.api_gateway.store_sql.models import messages, run_steps, runs
 from services.api_gateway.store_sql.run_ends import Terminal, cancelled, end_run
@@ -44,6 +54,7 @@ __all__ = [
     "expire_leases",
     "find",
     "record_dispatch",
+    "release_claims",
     "renew_leases",
     "retry",
     "shown_in_session",
@@ -111,6 +122,22 @@ _RENEW = Statement(
     .where(runs.c.owner == given("of_owner"), runs.c.owner.is_not(None))
     .values(lease_until_ms=given("until_ms"))
 )
+_HELD = Statement(
+    select(runs).where(
+        runs.c.owner == given("of_owner"),
+        runs.c.owner.is_not(None),
+        runs.c.ended_at.is_(None),
+    )
+)
+_RELEASE_OWN = Statement(
+    update(runs)
+    .where(
+        runs.c.run_id == given("run_id"),
+        runs.c.owner == given("of_owner"),
+        runs.c.address.is_(None),
+    )
+    .values(owner=null())
+)
 _EXPIRE = Statement(
     update(runs)
     .where(runs.c.owner.is_not(None), runs.c.lease_until_ms > 0)
@@ -154,28 +181,52 @@ def shown_in_session(reading: Reading, session_id: str) -> list[RunView]:
 
 
 def claim_runnable(
-    tx: Tx, owner: str, *, limit: int, lease_seconds: float
+    tx: Tx,
+    owner: str,
+    *,
+    limit: int,
+    places: Sequence[DispatchPlace],
+    lease_seconds: float,
 ) -> list[RunWork]:
-    """Claim runs at the head of their session, oldest first."""
-    rows = tx.all(_RUNNABLE, limit=limit)
+    """Claim runs at the head of their session, oldest first, and dispatch them."""
+    claimed = []
     until_ms = tx.now_ms + round(lease_seconds * 1000)
-    for row in rows:
+    given_places = chain(places, repeat(None))
+    for row, place in zip(tx.all(_RUNNABLE, limit=limit), given_places, strict=False):
         tx.change(_CLAIM, run_id=row["run_id"], new_owner=owner, until_ms=until_ms)
-    return [run_work.build(tx, row) for row in rows]
+        if place is not None:
+            record_dispatch(tx, row["run_id"], place)
+        claimed.append(replace(run_work.build(tx, row), place=place))
+    return claimed
 
 
-def record_dispatch(tx: Tx, run_id: str, address: str, instance_id: str) -> bool:
+def record_dispatch(tx: Tx, run_id: str, place: DispatchPlace) -> bool:
     """Commit where the run goes; False when it is over or began elsewhere."""
     changed = tx.change(
-        _DISPATCH, run_id=run_id, new_address=address, new_instance_id=instance_id
+        _DISPATCH,
+        run_id=run_id,
+        new_address=place.address,
+        new_instance_id=place.instance_id,
     )
     return changed == 1
 
 
-def renew_leases(tx: Tx, owner: str, *, lease_seconds: float) -> None:
-    """Say that the owner is alive."""
+def renew_leases(tx: Tx, owner: str, *, lease_seconds: float) -> HeldRuns:
+    """Say that the owner is alive; returns what it holds."""
     until_ms = tx.now_ms + round(lease_seconds * 1000)
     tx.change(_RENEW, of_owner=owner, until_ms=until_ms)
+    rows = tx.all(_HELD, of_owner=owner)
+    return HeldRuns(
+        tuple(run_queue.active_run(row) for row in rows if row["address"] is not None),
+        tuple(row["run_id"] for row in rows if row["address"] is None),
+    )
+
+
+def release_claims(tx: Tx, owner: str, run_ids: Sequence[str]) -> None:
+    """Let runs be claimed again that the owner never dispatched."""
+    tx.change_many(
+        _RELEASE_OWN, [{"run_id": run_id, "of_owner": owner} for run_id in run_ids]
+    )
 
 
 def expire_leases(reading: Reading) -> None:
@@ -207,13 +258,13 @@ def end(tx: Tx, run_id: str, terminal: Terminal) -> Appended:
     return Appended(run["last_offset"], is_over=True, has_runnable=has_runnable)
 
 
-def cancel(tx: Tx, key: CommandKey, run_id: str) -> CancelDecision:
-    """End a run nobody executes yet; mark one that was dispatched."""
+def cancel(tx: Tx, key: CommandKey, run_id: str, reason: str) -> CancelDecision:
+    """End a run nobody executes yet, for a reason; mark one that was dispatched."""
     first = requests.recall(tx, key)
     run = _require(tx, key.founder_id, run_id)
     if first is None and run["ended_at"] is None:
         if run["address"] is None:
-            end_run(tx, run, cancelled("founder"))
+            end_run(tx, run, cancelled(reason))
         else:
             tx.change(_REQUEST_CANCEL, run_id=run_id)
         run = _require(tx, key.founder_id, run_id)
@@ -271,6 +322,7 @@ def _refuse_unless_retryable(tx: Tx, run: sqlite3.Row) -> None:
 def _supersede_replies(tx: Tx, run: sqlite3.Row) -> None:
     status = MessageStatus.SUPERSEDED.value
     for message in tx.all(_REPLIES, run_id=run["run_id"]):
+        search_index.drop_message(tx, message)
         tx.change(_SUPERSEDE, of_message=message["message_id"])
         tx.append(
             session_stream(run["session_id"]),

@@ -1,7 +1,8 @@
 """The schema's version: migrated to, or refused when it is too new.
 
 `meta.min_reader` is the oldest schema version whose code can use the database, so
-that a newer database which only gained something may still be opened.
+that a newer database which only gained something may still be opened: an older
+release can be put back in the place of a newer one.
 """
 
 import sqlite3
@@ -10,9 +11,17 @@ from uuid import uuid4
 
 from services.api_gateway.errors import SchemaTooNewError
 
-__all__ = ["SCHEMA", "mark_clean", "migrate", "open_epoch", "schema_version"]
+__all__ = [
+    "SCHEMA",
+    "mark_clean",
+    "mark_unclean",
+    "migrate",
+    "open_epoch",
+    "refuse_newer",
+    "schema_version",
+]
 
-SCHEMA = 1
+SCHEMA = 2
 """The newest migration's number; see migrations/versions."""
 
 _HAS_TABLE = "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?"
@@ -33,34 +42,46 @@ def migrate(connection: sqlite3.Connection, path: Path) -> None:
     Raises `SchemaTooNewError` when a newer version wrote it and says that this one
     cannot use it.
     """
+    refuse_newer(connection, path)
+    if schema_version(connection) < SCHEMA:
+        _upgrade(connection)
+
+
+def refuse_newer(connection: sqlite3.Connection, path: Path) -> None:
+    """Raise `SchemaTooNewError` unless this version can use the database."""
     found = schema_version(connection)
     if found > SCHEMA:
         min_reader = int(_meta(connection, "min_reader") or found)
         if min_reader > SCHEMA:
             raise SchemaTooNewError(
-                f"{path} has schema {found}, this version knows schema {SCHEMA};"
-                " install the newer version again or restore a backup"
+                f"{path} has schema {found}, which needs a version that knows schema"
+                f" {min_reader}; this version knows schema {SCHEMA}; install the newer"
+                " version again or restore a backup"
             )
-    if found < SCHEMA:
-        _upgrade(connection)
 
 
-def open_epoch(connection: sqlite3.Connection) -> str:
-    """The database's epoch, a new one unless the last life ended cleanly.
+def open_epoch(connection: sqlite3.Connection, clean_mark: str | None) -> str:
+    """The database's epoch, a new one unless the last life ended with the mark.
 
     The life that begins is marked as not ended.
     """
     epoch = _meta(connection, "epoch")
-    if epoch is None or _meta(connection, "is_clean") != "1":
+    is_clean = clean_mark is not None and clean_mark == _meta(connection, "is_clean")
+    if epoch is None or not is_clean:
         epoch = str(uuid4())
     connection.execute(_SET_META, ("epoch", epoch))
-    connection.execute(_SET_META, ("is_clean", "0"))
+    mark_unclean(connection)
     return epoch
 
 
-def mark_clean(connection: sqlite3.Connection) -> None:
-    """Say that this life ended in order: the next one keeps the epoch."""
-    connection.execute(_SET_META, ("is_clean", "1"))
+def mark_clean(connection: sqlite3.Connection, mark: str) -> None:
+    """Say that this life ended in order: who knows the mark keeps the epoch."""
+    connection.execute(_SET_META, ("is_clean", mark))
+
+
+def mark_unclean(connection: sqlite3.Connection) -> None:
+    """Let the next life have an epoch of its own."""
+    connection.execute(_SET_META, ("is_clean", "0"))
 
 
 def _meta(connection: sqlite3.Connection, key: str) -> str | None:

@@ -62,7 +62,7 @@ def take(reading: Reading, stream: str) -> Snapshot:
 
 
 def _session(reading: Reading, founder_id: str, session_id: str) -> SessionSnapshot:
-    shown, has_more = messages.last_messages(reading, session_id, None, _SHOWN)
+    shown, has_more = messages.last_messages(reading, session_id, _SHOWN)
     return SessionSnapshot(
         session=sessions.find(reading, founder_id, session_id),
         messages=shown,

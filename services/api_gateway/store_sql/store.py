@@ -1,24 +1,22 @@
 """The store as one object: every method is one unit of the writer or one read."""
 
 import asyncio
-import sqlite3
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import override
 
 import structlog
 from sqlalchemy import update
 
 from services.api_gateway.errors import StoreUnavailableError
-from services.api_gateway.fanout import LoggedEvent
 from services.api_gateway.store import (
     ActiveRun,
     Appended,
     CancelDecision,
     CommandKey,
     DeletedSession,
+    DispatchPlace,
+    HeldRuns,
     LogPage,
     NewSession,
     RunProposal,
@@ -30,42 +28,44 @@ from services.api_gateway.store import (
     WhenBusy,
 )
 from services.api_gateway.store_sql import (
+    branches,
     compaction,
     founders,
+    links,
     messages,
     requests,
     run_events,
+    run_queue,
     runs,
     schema,
+    search,
     sessions,
     snapshots,
 )
-from services.api_gateway.store_sql.connections import (
-    Connect,
-    connect_writer,
-    create_file,
-)
+from services.api_gateway.store_sql.life import LifeNote
 from services.api_gateway.store_sql.lock import FileLock
 from services.api_gateway.store_sql.log import Tx
 from services.api_gateway.store_sql.models import meta
 from services.api_gateway.store_sql.readers import Readers
 from services.api_gateway.store_sql.run_ends import cancelled, failed
-from services.api_gateway.store_sql.statements import Reading, Statement
+from services.api_gateway.store_sql.statements import Statement
 from services.api_gateway.store_sql.writer import Writer
 from services.api_gateway.wire.events import TERMINAL_TYPES
 from services.api_gateway.wire.views import (
     Accepted,
+    Branched,
     FeedbackValue,
     FounderView,
     MessagePage,
     RunAccepted,
     RunError,
     RunView,
+    SearchPage,
     SessionPage,
     SessionView,
 )
 
-__all__ = ["SqlStore", "open_store"]
+__all__ = ["SqlStore"]
 
 log = structlog.get_logger(__name__)
 
@@ -81,6 +81,7 @@ class SqlStore(Store):
     writer: Writer
     readers: Readers
     lock: FileLock
+    note: LifeNote
     database_epoch: str
     queue_limit: int
     lease_seconds: float
@@ -94,15 +95,27 @@ class SqlStore(Store):
     async def aclose(self) -> None:
         if self.writer.is_closed:
             return
+        mark: str | None = self.note.new_mark()
         try:
             await self.writer.submit(
-                lambda tx: schema.mark_clean(tx.connection), is_durable=True
+                lambda tx: schema.mark_clean(tx.connection, str(mark)), is_durable=True
             )
         except StoreUnavailableError as error:
             log.warning("store_not_closed_cleanly", detail=error.detail)
-        await self.writer.aclose()
+            mark = None
+        # The writer is the last to close: SQLite then empties its log into the file.
         await asyncio.to_thread(self.readers.close)
-        self.lock.release()
+        await self.writer.aclose()
+        await asyncio.to_thread(self._end_life, mark)
+
+    def _end_life(self, mark: str | None) -> None:
+        try:
+            if mark is not None:
+                self.note.end(mark)
+        except OSError as error:
+            log.warning("store_not_closed_cleanly", detail=str(error))
+        finally:
+            self.lock.release()
 
     @override
     async def status(self) -> StoreStatus:
@@ -130,6 +143,26 @@ class SqlStore(Store):
         )
 
     @override
+    async def create_link(
+        self, key: CommandKey, link_hash: str, *, lifetime_seconds: int
+    ) -> str:
+        return await self._durable(
+            lambda tx: links.create(
+                tx, key, link_hash, lifetime_seconds=lifetime_seconds
+            )
+        )
+
+    @override
+    async def redeem_link(
+        self, link_hash: str, *, request_id: str, token_hash: str
+    ) -> FounderView:
+        return await self._durable(
+            lambda tx: links.redeem(
+                tx, link_hash, request_id=request_id, token_hash=token_hash
+            )
+        )
+
+    @override
     async def create_session(self, key: CommandKey, new: NewSession) -> SessionResult:
         return await self._durable(lambda tx: sessions.create(tx, key, new))
 
@@ -141,10 +174,16 @@ class SqlStore(Store):
         *,
         title: str | None,
         is_archived: bool | None,
+        is_pinned: bool | None = None,
     ) -> SessionResult:
         return await self._durable(
             lambda tx: sessions.update_session(
-                tx, key, session_id, title=title, is_archived=is_archived
+                tx,
+                key,
+                session_id,
+                title=title,
+                is_archived=is_archived,
+                is_pinned=is_pinned,
             )
         )
 
@@ -170,12 +209,24 @@ class SqlStore(Store):
         )
 
     @override
+    async def branch_session(
+        self, key: CommandKey, session_id: str, message_id: str, text: str
+    ) -> Branched:
+        return await self._durable(
+            lambda tx: branches.create(
+                tx, key, session_id, message_id=message_id, text=text
+            )
+        )
+
+    @override
     async def retry_run(self, key: CommandKey, run_id: str) -> RunAccepted:
         return await self._durable(lambda tx: runs.retry(tx, key, run_id))
 
     @override
-    async def cancel_run(self, key: CommandKey, run_id: str) -> CancelDecision:
-        return await self._durable(lambda tx: runs.cancel(tx, key, run_id))
+    async def cancel_run(
+        self, key: CommandKey, run_id: str, reason: str = "founder"
+    ) -> CancelDecision:
+        return await self._durable(lambda tx: runs.cancel(tx, key, run_id, reason))
 
     @override
     async def rate_message(
@@ -218,16 +269,34 @@ class SqlStore(Store):
 
     @override
     async def messages(
-        self, founder_id: str, session_id: str, *, before_seq: int | None, limit: int
+        self,
+        founder_id: str,
+        session_id: str,
+        *,
+        before_seq: int | None = None,
+        around_seq: int | None = None,
+        after_seq: int | None = None,
+        limit: int,
     ) -> MessagePage:
+        window = messages.Window.of(
+            before_seq=before_seq,
+            around_seq=around_seq,
+            after_seq=after_seq,
+            limit=limit,
+        )
         return await self.readers.read(
             lambda reading: messages.page(
-                reading,
-                founder_id,
-                session_id,
-                before_seq=before_seq,
-                limit=limit,
-                epoch=self.epoch,
+                reading, founder_id, session_id, window=window, epoch=self.epoch
+            )
+        )
+
+    @override
+    async def search(
+        self, founder_id: str, *, query: str, cursor: str | None, limit: int
+    ) -> SearchPage:
+        return await self.readers.read(
+            lambda reading: search.find(
+                reading, founder_id, query=query, cursor=cursor, limit=limit
             )
         )
 
@@ -254,21 +323,28 @@ class SqlStore(Store):
         return await self.readers.read(lambda reading: snapshots.take(reading, stream))
 
     @override
-    async def claim_runnable(self, owner: str, limit: int) -> list[RunWork]:
-        return await self._quick(
+    async def claim_runnable(
+        self, owner: str, limit: int, places: Sequence[DispatchPlace] = ()
+    ) -> list[RunWork]:
+        # Durable: after a power cut no run must be dispatched a second time.
+        return await self._durable(
             lambda tx: runs.claim_runnable(
-                tx, owner, limit=limit, lease_seconds=self.lease_seconds
+                tx,
+                owner,
+                limit=limit,
+                places=places,
+                lease_seconds=self.lease_seconds,
             )
         )
 
     @override
-    async def record_dispatch(
-        self, run_id: str, address: str, instance_id: str
-    ) -> bool:
-        # Durable: after a power cut the run must not be dispatched a second time.
-        return await self._durable(
-            lambda tx: runs.record_dispatch(tx, run_id, address, instance_id)
-        )
+    async def waiting_runs(self) -> int:
+        return await self.readers.read(run_queue.all_waiting)
+
+    @override
+    async def record_dispatch(self, run_id: str, place: DispatchPlace) -> bool:
+        # Durable for the same reason.
+        return await self._durable(lambda tx: runs.record_dispatch(tx, run_id, place))
 
     @override
     async def append_run_events(
@@ -290,10 +366,14 @@ class SqlStore(Store):
         return await self._durable(lambda tx: runs.end(tx, run_id, cancelled(reason)))
 
     @override
-    async def renew_leases(self, owner: str) -> None:
-        await self._quick(
+    async def renew_leases(self, owner: str) -> HeldRuns:
+        return await self._quick(
             lambda tx: runs.renew_leases(tx, owner, lease_seconds=self.lease_seconds)
         )
+
+    @override
+    async def release_claims(self, owner: str, run_ids: Sequence[str]) -> None:
+        await self._quick(lambda tx: runs.release_claims(tx, owner, run_ids))
 
     @override
     async def adopt_runs(self, owner: str) -> list[ActiveRun]:
@@ -322,59 +402,3 @@ class SqlStore(Store):
     async def _quick[T](self, work: Callable[[Tx], T]) -> T:
         """Commit what survives the end of the process, and is done again else."""
         return await self.writer.submit(work, is_durable=False)
-
-
-async def open_store(
-    *,
-    path: Path,
-    publish: Callable[[Sequence[LoggedEvent]], None],
-    end_stream: Callable[[str], None],
-    queue_limit: int = 3,
-    lease_seconds: float = 15,
-    clock: Callable[[], float] = time.time,
-    connect: Connect = connect_writer,
-) -> SqlStore:
-    """Lock, create or migrate the database and start its writer.
-
-    `publish` and `end_stream` are called on the running loop, in the order of the
-    commits, before those who waited for a commit go on. `queue_limit` is how many
-    messages may wait in a session; `clock` gives seconds since 1970.
-
-    Raises `StoreLockedError` when another process uses the file,
-    `SchemaTooNewError` when a newer version wrote it and `StoreUnavailableError`
-    when it cannot be written.
-    """
-    lock, epoch = await asyncio.to_thread(_prepare, path, connect)
-    writer = Writer(
-        path=path, connect=connect, clock=clock, publish=publish, end_stream=end_stream
-    )
-    writer.start()
-    return SqlStore(writer, Readers(path), lock, epoch, queue_limit, lease_seconds)
-
-
-def _prepare(path: Path, connect: Connect) -> tuple[FileLock, str]:
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    lock = FileLock.take(path)
-    try:
-        create_file(path)
-        connection = connect(path)
-        try:
-            schema.migrate(connection, path)
-            epoch = _begin_life(connection)
-        finally:
-            connection.close()
-    except sqlite3.Error as error:
-        lock.release()
-        raise StoreUnavailableError(f"{path} cannot be opened ({error})") from error
-    except BaseException:
-        lock.release()
-        raise
-    return lock, epoch
-
-
-def _begin_life(connection: sqlite3.Connection) -> str:
-    connection.execute("BEGIN IMMEDIATE")
-    epoch = schema.open_epoch(connection)
-    runs.expire_leases(Reading(connection))
-    connection.execute("COMMIT")
-    return epoch

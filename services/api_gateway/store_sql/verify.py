@@ -1,7 +1,7 @@
 """Walks every log of a database and tells what contradicts the promises.
 
 Written against the file alone: it shares the tables with the store, and nothing of
-how the store decides.
+how the store decides. All of it is read at one moment, a stream at a time.
 """
 
 import asyncio
@@ -9,65 +9,86 @@ import json
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 
 from services.api_gateway.store_sql.connections import connect_reader
-from services.api_gateway.wire.events import TERMINAL_TYPES
+from services.api_gateway.store_sql.fold import (
+    MessageFold,
+    RunFold,
+    StreamFold,
+    TextFold,
+    fold_stream,
+)
 from services.api_gateway.wire.views import MessageStatus, Role, RunState
 
 __all__ = ["check", "verify"]
 
+_MOST_FINDINGS = 1_000
 _STATE_OF_TERMINAL = {
     "run.finished": RunState.FINISHED,
     "run.failed": RunState.FAILED,
     "run.cancelled": RunState.CANCELLED,
 }
-_ORPHANS = (
-    ("event of no stream", "events", "stream", "streams", "stream"),
-    ("message of no session", "messages", "session_id", "sessions", "session_id"),
-    ("message of no run", "messages", "run_id", "runs", "run_id"),
-    ("run of no session", "runs", "session_id", "sessions", "session_id"),
-    ("step of no run", "run_steps", "run_id", "runs", "run_id"),
-    ("session of no founder", "sessions", "founder_id", "founders", "founder_id"),
-    ("stream of no founder", "streams", "founder_id", "founders", "founder_id"),
-    ("token of no founder", "tokens", "founder_id", "founders", "founder_id"),
-)
-
-
-@dataclass(slots=True)
-class _RunLog:
-    """What the log of a session tells of one run."""
-
-    created: int = 0
-    started: int = 0
-    terminals: list[str] = field(default_factory=list)
-    last_offset: int = 0
-    offsets: int = 0
-    is_out_of_order: bool = False
-    events_after_end: int = 0
-
-
-@dataclass(slots=True)
-class _MessageLog:
-    """What the log of a session tells of one message."""
-
-    run_id: str | None = None
-    pieces: list[str] = field(default_factory=list)
-    is_started: bool = False
-    ends: list[str] = field(default_factory=list)
-    told_length: int = 0
-    pieces_after_end: int = 0
-
-
-@dataclass(slots=True)
-class _StreamLog:
-    """One stream's log, read once."""
-
-    numbering: list[str] = field(default_factory=list)
-    runs: dict[str, _RunLog] = field(default_factory=dict)
-    messages: dict[str, _MessageLog] = field(default_factory=dict)
-    accepted: dict[str, dict[str, str]] = field(default_factory=dict)
+_MISPLACED = {
+    "session without a stream": (
+        "SELECT session_id FROM sessions"
+        " WHERE 'session:' || session_id NOT IN (SELECT stream FROM streams)"
+    ),
+    "founder without a stream": (
+        "SELECT founder_id FROM founders"
+        " WHERE 'founder:' || founder_id NOT IN (SELECT stream FROM streams)"
+    ),
+    "stream of nothing": (
+        "SELECT stream FROM streams"
+        " WHERE kind = 'session' AND substr(stream, 9) NOT IN"
+        " (SELECT session_id FROM sessions)"
+    ),
+    "stream of another founder than its session": (
+        "SELECT stream FROM sessions"
+        " JOIN streams ON stream = 'session:' || session_id"
+        " WHERE streams.founder_id != sessions.founder_id"
+    ),
+    "run of another founder than its session": (
+        "SELECT run_id FROM runs JOIN sessions USING (session_id)"
+        " WHERE runs.founder_id != sessions.founder_id"
+    ),
+    "message of another founder than its session": (
+        "SELECT message_id FROM messages JOIN sessions USING (session_id)"
+        " WHERE messages.founder_id != sessions.founder_id"
+    ),
+    "message of another session than its run": (
+        "SELECT messages.message_id FROM messages JOIN runs USING (run_id)"
+        " WHERE messages.session_id != runs.session_id"
+    ),
+    "step of another founder than its run": (
+        "SELECT run_id FROM run_steps JOIN runs USING (run_id)"
+        " WHERE run_steps.founder_id != runs.founder_id"
+    ),
+    "run that answers a message which is not there": (
+        "SELECT run_id FROM runs WHERE trigger = 'message' AND"
+        " (message_id IS NULL OR message_id NOT IN (SELECT message_id FROM messages))"
+    ),
+    "lease of a run that may not be executed": (
+        "SELECT run_id FROM runs WHERE owner IS NOT NULL"
+        " AND (NOT is_head OR ended_at IS NOT NULL)"
+    ),
+    "run at the head that is over": (
+        "SELECT run_id FROM runs WHERE is_head AND ended_at IS NOT NULL"
+    ),
+    "run under way that nobody owns": (
+        "SELECT run_id FROM runs WHERE state IN ('dispatched', 'running')"
+        " AND (owner IS NULL OR address IS NULL OR instance_id IS NULL)"
+    ),
+    "summary of turns that are not there": (
+        "SELECT session_id FROM sessions JOIN streams ON stream = 'session:' ||"
+        " session_id WHERE (summary_text IS NULL) != (summary_upto_seq IS NULL)"
+        " OR summary_upto_seq NOT BETWEEN 1 AND last_seq"
+    ),
+    "run that waits and was dispatched": (
+        "SELECT run_id FROM runs WHERE state = 'queued' AND address IS NOT NULL"
+    ),
+}
 
 
 async def verify(path: Path) -> list[str]:
@@ -76,95 +97,68 @@ async def verify(path: Path) -> list[str]:
 
 
 def check(path: Path) -> list[str]:
-    """`verify`, for callers without a loop."""
+    """`verify`, for callers without a loop.
+
+    Raises `sqlite3.Error` when the file is no database or cannot be read.
+    """
     with closing(connect_reader(path)) as connection:
         connection.execute("BEGIN")
-        return list(_findings(connection))
+        found = list(islice(_findings(connection), _MOST_FINDINGS + 1))
+    if len(found) > _MOST_FINDINGS:
+        found[_MOST_FINDINGS:] = ["and more: only the first are shown"]
+    return found
 
 
 def _findings(connection: sqlite3.Connection) -> Iterator[str]:
-    for (problem,) in connection.execute("PRAGMA integrity_check"):
-        if problem != "ok":
-            yield f"file: {problem}"
-    for label, table, column, parent, key in _ORPHANS:
-        orphans = connection.execute(
-            f"SELECT {column} FROM {table} WHERE {column} NOT IN"  # noqa: S608 - names from the table above
-            f" (SELECT {key} FROM {parent})"
-        )
-        yield from (f"{label}: {orphan}" for (orphan,) in orphans)
-    for stream in connection.execute(
-        "SELECT * FROM streams ORDER BY stream"
-    ).fetchall():
+    try:
+        for (problem,) in connection.execute("PRAGMA integrity_check"):
+            if problem != "ok":
+                yield f"file: {problem}"
+        yield from _contradictions(connection)
+    except sqlite3.DatabaseError as error:
+        if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_CORRUPT:
+            raise
+        yield f"file: {error}"
+
+
+def _contradictions(connection: sqlite3.Connection) -> Iterator[str]:
+    for row in connection.execute("PRAGMA foreign_key_check"):
+        yield f"{row['table']}: a row of no {row['parent']}"
+    for label, query in _MISPLACED.items():
+        yield from (f"{label}: {name}" for (name,) in connection.execute(query))
+    for stream in connection.execute("SELECT * FROM streams ORDER BY stream"):
         yield from _check_stream(connection, stream)
 
 
 def _check_stream(connection: sqlite3.Connection, stream: sqlite3.Row) -> Iterator[str]:
     name = stream["stream"]
-    log = _read(connection, stream)
-    found = list(log.numbering)
+    fold = fold_stream(connection, stream)
+    found = list(fold.numbering)
     if stream["kind"] == "session":
         session_id = name.partition(":")[2]
-        found += _check_runs(connection, session_id, log)
-        found += _check_messages(connection, session_id, log)
+        found += _check_session(connection, session_id, fold)
+        found += _check_runs(connection, session_id, fold)
+        found += _check_messages(connection, session_id, fold)
     yield from (f"{name}: {finding}" for finding in found)
 
 
-def _read(connection: sqlite3.Connection, stream: sqlite3.Row) -> _StreamLog:
-    log = _StreamLog()
-    watermark, last_seq = stream["compacted_through"], 0
-    for event in connection.execute(
-        "SELECT * FROM events WHERE stream = ? ORDER BY seq", (stream["stream"],)
-    ):
-        seq = event["seq"]
-        if seq > watermark and seq != max(last_seq, watermark) + 1:
-            log.numbering.append(f"seq {seq} follows {max(last_seq, watermark)}")
-        last_seq = seq
-        data = json.loads(event["data"])
-        if event["run_id"] is not None:
-            _read_run_event(log, event)
-        _read_message_event(log, event, data)
-    if max(last_seq, watermark) != stream["last_seq"]:
-        log.numbering.append(f"last seq is {last_seq}, told {stream['last_seq']}")
-    return log
-
-
-def _read_run_event(log: _StreamLog, event: sqlite3.Row) -> None:
-    run = log.runs.setdefault(event["run_id"], _RunLog())
-    kind, offset = event["type"], event["run_offset"]
-    if offset is not None:
-        run.is_out_of_order |= offset <= run.last_offset
-        run.last_offset = offset
-        run.offsets += 1
-    if run.terminals and (offset is not None or kind in TERMINAL_TYPES):
-        run.events_after_end += 1
-    if kind in TERMINAL_TYPES:
-        run.terminals.append(kind)
-    run.created += kind == "run.created"
-    run.started += kind == "run.started"
-
-
-def _read_message_event(
-    log: _StreamLog, event: sqlite3.Row, data: dict[str, str]
-) -> None:
-    kind = event["type"]
-    if kind == "message.accepted":
-        log.accepted[data["message_id"]] = data
-    if kind not in {"message.started", "message.delta", "message.finished"}:
-        return
-    message = log.messages.setdefault(data["message_id"], _MessageLog())
-    message.run_id = event["run_id"]
-    if kind == "message.started":
-        message.is_started = True
-    elif kind == "message.delta":
-        message.pieces.append(data["text"])
-        message.pieces_after_end += bool(message.ends)
-    else:
-        message.ends.append(data["status"])
-        message.told_length = int(data["length"])
+def _check_session(
+    connection: sqlite3.Connection, session_id: str, fold: StreamFold
+) -> Iterator[str]:
+    row = connection.execute(
+        "SELECT title, is_archived, is_pinned FROM sessions WHERE session_id = ?",
+        (session_id,),
+    ).fetchone()
+    if row is not None and row["title"] != fold.title:
+        yield f"is named {row['title']!r}, the log says {fold.title!r}"
+    if row is not None and bool(row["is_archived"]) is not fold.is_archived:
+        yield "is archived otherwise than the log says"
+    if row is not None and bool(row["is_pinned"]) is not fold.is_pinned:
+        yield "is pinned otherwise than the log says"
 
 
 def _check_runs(
-    connection: sqlite3.Connection, session_id: str, log: _StreamLog
+    connection: sqlite3.Connection, session_id: str, fold: StreamFold
 ) -> Iterator[str]:
     rows = connection.execute(
         "SELECT * FROM runs WHERE session_id = ? ORDER BY created_seq", (session_id,)
@@ -173,14 +167,14 @@ def _check_runs(
     waiting = [row["run_id"] for row in rows if row["ended_at"] is None]
     if len(heads) > 1 or (waiting and heads != waiting[:1]):
         yield f"runs {waiting} are not over, at the head: {heads}"
-    for run_id in log.runs.keys() - {row["run_id"] for row in rows}:
+    for run_id in fold.runs.keys() - {row["run_id"] for row in rows}:
         yield f"run {run_id}: in the log and nowhere else"
     for row in rows:
-        run = log.runs.get(row["run_id"], _RunLog())
+        run = fold.runs.get(row["run_id"], RunFold())
         yield from (f"run {row['run_id']}: {text}" for text in _check_run(row, run))
 
 
-def _check_run(row: sqlite3.Row, run: _RunLog) -> Iterator[str]:
+def _check_run(row: sqlite3.Row, run: RunFold) -> Iterator[str]:
     if run.created != 1:
         yield f"created {run.created} times"
     if run.started > 1:
@@ -192,62 +186,106 @@ def _check_run(row: sqlite3.Row, run: _RunLog) -> Iterator[str]:
     is_whole = run.offsets + row["ignored_events"] == row["last_offset"]
     if not row["is_compacted"] and not is_whole:
         yield f"{run.offsets} events of {row['last_offset']} offsets are there"
+    if row["is_compacted"] and run.deltas:
+        yield f"is compacted and has {run.deltas} pieces"
+    told = run.prompt_tokens, run.completion_tokens
+    if (row["prompt_tokens"], row["completion_tokens"]) != told:
+        yield f"took other tokens than the log says: {told}"
     yield from _check_run_end(row, run)
 
 
-def _check_run_end(row: sqlite3.Row, run: _RunLog) -> Iterator[str]:
+def _check_run_end(row: sqlite3.Row, run: RunFold) -> Iterator[str]:
     state = RunState(row["state"])
     told = [_STATE_OF_TERMINAL[kind] for kind in run.terminals]
     if told != ([state] if state.is_final else []):
         yield f"is {state}, its terminal events are {run.terminals}"
     if (row["ended_at"] is not None) != state.is_final:
         yield f"is {state}, ended at {row['ended_at']}"
+    if state.is_final and row["is_head"]:
+        yield f"is {state} and at the head"
 
 
 def _check_messages(
-    connection: sqlite3.Connection, session_id: str, log: _StreamLog
+    connection: sqlite3.Connection, session_id: str, fold: StreamFold
 ) -> Iterator[str]:
-    rows = {
-        row["message_id"]: row
-        for row in connection.execute(
-            "SELECT m.*, r.is_compacted, r.ended_at FROM messages AS m"
-            " JOIN runs AS r USING (run_id) WHERE m.session_id = ?",
-            (session_id,),
-        )
-    }
-    both = log.accepted.keys() & log.messages.keys()
-    yield from (f"message {i}: accepted and streamed" for i in both)
-    unknown = rows.keys() - log.accepted.keys() - log.messages.keys()
-    yield from (f"message {i}: not in the log" for i in unknown)
-    for message_id, data in log.accepted.items():
-        row = rows.get(message_id)
-        if row is None:
-            yield f"message {message_id}: accepted and lost"
-        elif row["text"] != data["text"] or row["run_id"] != data["run_id"]:
-            yield f"message {message_id}: stored otherwise than it was accepted"
-    for message_id, message in log.messages.items():
-        found = _check_reply(rows.get(message_id), message)
+    missing = set(fold.messages)
+    for row in connection.execute(
+        "SELECT m.*, r.is_compacted, r.ended_at FROM messages AS m"
+        " LEFT JOIN runs AS r USING (run_id) WHERE m.session_id = ?",
+        (session_id,),
+    ):
+        message_id = row["message_id"]
+        missing.discard(message_id)
+        found = _check_message(row, fold.messages.get(message_id))
+        yield from (f"message {message_id}: {text}" for text in found)
+    for message_id in missing:
+        found = _check_lost(fold.messages[message_id])
         yield from (f"message {message_id}: {text}" for text in found)
 
 
-def _check_reply(row: sqlite3.Row | None, message: _MessageLog) -> Iterator[str]:
+def _check_message(row: sqlite3.Row, message: MessageFold | None) -> Iterator[str]:
+    if message is None:
+        yield "not in the log"
+        return
+    yield from _check_origin(row, message)
+    if row["run_id"] != message.run_id:
+        yield f"belongs to run {row['run_id']}, in the log to {message.run_id}"
+    if row["seq"] != message.seq:
+        yield f"has seq {row['seq']}, in the log {message.seq}"
+    if json.loads(row["suggestions"]) != message.suggestions:
+        yield "suggests otherwise than the log says"
+    if row["feedback"] != message.feedback:
+        yield f"is rated {row['feedback']}, in the log {message.feedback}"
+
+
+def _check_origin(row: sqlite3.Row, message: MessageFold) -> Iterator[str]:
+    if message.is_accepted and message.is_started:
+        yield "accepted and streamed"
+    if message.is_accepted:
+        yield from _check_accepted(row, message)
+    elif message.copied is not None:
+        yield from _check_copy(row, message)
+    else:
+        yield from _check_ends(message)
+        yield from _check_reply(row, message)
+
+
+def _check_accepted(row: sqlite3.Row, message: MessageFold) -> Iterator[str]:
+    is_same_request = row["request_id"] == message.request_id
+    if TextFold.of(row["text"]) != message.text or not is_same_request:
+        yield "stored otherwise than it was accepted"
+
+
+def _check_copy(row: sqlite3.Row, message: MessageFold) -> Iterator[str]:
+    is_same = (row["role"], row["status"]) == message.copied
+    if not is_same or TextFold.of(row["text"]) != message.text:
+        yield "stored otherwise than it was copied"
+
+
+def _check_lost(message: MessageFold) -> Iterator[str]:
+    if message.is_accepted:
+        yield "accepted and lost"
+        return
+    if message.copied is not None:
+        yield "copied and lost"
+        return
+    yield from _check_ends(message)
+    if not message.ends or message.told_length:
+        yield "was shown and lost"
+
+
+def _check_ends(message: MessageFold) -> Iterator[str]:
     if not message.is_started:
         yield "was never started"
     if message.pieces_after_end:
         yield f"{message.pieces_after_end} pieces after its end"
     if message.ends[1:] not in ([], [MessageStatus.SUPERSEDED.value]):
         yield f"ended more than once: {message.ends}"
-    if row is not None:
-        yield from _check_stored_reply(row, message)
-    elif not message.ends or message.told_length:
-        yield "was shown and lost"
 
 
-def _check_stored_reply(row: sqlite3.Row, message: _MessageLog) -> Iterator[str]:
+def _check_reply(row: sqlite3.Row, message: MessageFold) -> Iterator[str]:
     if row["role"] != Role.COACH.value:
         yield "is the founder's and was streamed"
-    if row["run_id"] != message.run_id:
-        yield f"belongs to run {row['run_id']}, streamed by {message.run_id}"
     last = message.ends[-1] if message.ends else MessageStatus.STREAMING.value
     if row["status"] != last:
         yield f"is {row['status']}, the log says {last}"
@@ -257,5 +295,5 @@ def _check_stored_reply(row: sqlite3.Row, message: _MessageLog) -> Iterator[str]
         return
     if len(row["text"]) != message.told_length:
         yield f"has {len(row['text'])} characters, told {message.told_length}"
-    if not row["is_compacted"] and "".join(message.pieces) != row["text"]:
+    if not row["is_compacted"] and TextFold.of(row["text"]) != message.text:
         yield "its pieces do not make its text"

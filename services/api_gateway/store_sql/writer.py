@@ -5,6 +5,8 @@ commit is under way goes into the next one together. A patient unit (all of a ru
 but its first words) lets others join it within `_REST_SECONDS` of the last patient
 commit; a unit that is not patient ends that rest.
 Callers hear of a unit only after its commit, and after its events were published.
+A COMMIT that fails may have stored its events all the same: before anything else is
+written, those that are in the log are found there and published.
 """
 
 import asyncio
@@ -14,7 +16,6 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, cast
 
 import structlog
@@ -22,16 +23,31 @@ import structlog
 from services.api_gateway.errors import StoreUnavailableError
 from services.api_gateway.fanout import LoggedEvent
 from services.api_gateway.store_sql.connections import Connect, is_failing
+from services.api_gateway.store_sql.life import FileIdentity
 from services.api_gateway.store_sql.log import Tx
 
-__all__ = ["Writer", "WriterCounters"]
+__all__ = ["OnCommit", "Writer", "WriterCounters", "ignore_commit"]
 
 log = structlog.get_logger(__name__)
 
 _BATCH_LIMIT = 256
 
+OnCommit = Callable[[int, float], None]
+"""Told of units and seconds of a commit, in the writer's thread."""
+
+
+def ignore_commit(_units: int, _seconds: float) -> None:
+    """Tell nobody."""
+
+
 _REST_SECONDS = 0.01
 """Between patient commits: at 1,000 units a second ten share one."""
+
+_TICK_SECONDS = 0.001
+
+_IS_LOGGED = "SELECT 1 FROM events WHERE stream = ? AND seq = ?"
+_IS_STREAM = "SELECT 1 FROM streams WHERE stream = ?"
+_TOUCH = "UPDATE meta SET value = value WHERE key = 'min_reader'"
 
 
 @dataclass(slots=True)
@@ -79,6 +95,14 @@ class _Outcome:
     ended_streams: Sequence[str] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class _Doubt:
+    """What a COMMIT would have stored that failed, or did."""
+
+    appended: Sequence[LoggedEvent]
+    ended_streams: Sequence[str]
+
+
 class _SpoiledError(Exception):
     """A unit raised after it had written: the batch needs savepoints."""
 
@@ -87,13 +111,14 @@ class _SpoiledError(Exception):
 class Writer:
     """Executes units on its thread and delivers their results on the loop."""
 
-    path: Path
+    identity: FileIdentity
     connect: Connect
     clock: Callable[[], float]
     publish: Callable[[Sequence[LoggedEvent]], None]
     end_stream: Callable[[str], None]
     capacity: int = 1024
     counters: WriterCounters = field(default_factory=WriterCounters)
+    on_commit: OnCommit = ignore_commit
     _loop: asyncio.AbstractEventLoop = field(init=False)
     _slots: asyncio.Semaphore = field(init=False)
     _queue: "queue.SimpleQueue[_Unit | None]" = field(init=False)
@@ -104,6 +129,8 @@ class Writer:
     _is_urgent: threading.Event = field(init=False)
     _waiting: int = field(init=False, default=0)
     _patient_commit_at: float = field(init=False, default=0.0)
+    _last_now: float = field(init=False, default=0.0)
+    _doubt: _Doubt | None = field(init=False, default=None)
 
     def start(self) -> None:
         """Start the thread; results are delivered on the running loop."""
@@ -189,6 +216,11 @@ class Writer:
             except _SpoiledError:
                 self._roll_back()
                 return self._commit(batch, has_savepoints=True)
+        except StoreUnavailableError as error:
+            # Another connection would open other files beside those in use.
+            self.counters.failed_commits += 1
+            log.error("store_files_changed", detail=error.detail)  # noqa: TRY400 - the detail says it all
+            return _Outcome([_Refused(error) for _ in batch])
         except Exception as error:
             self.counters.failed_commits += 1
             log.exception("store_commit_failed", units=len(batch))
@@ -197,29 +229,63 @@ class Writer:
             return _Outcome([_Refused(StoreUnavailableError(detail)) for _ in batch])
 
     def _commit(self, batch: Sequence[_Unit], *, has_savepoints: bool) -> _Outcome:
-        connection = self._begin(is_durable=any(unit.is_durable for unit in batch))
-        tx = Tx(connection, self.clock())
+        is_durable = self._doubt is not None or any(unit.is_durable for unit in batch)
+        began = time.perf_counter()
+        connection = self._begin(is_durable=is_durable)
+        tx = Tx(connection, self._now())
+        if self._doubt is not None:
+            self._settle(tx, self._doubt)
         apply = self._apply_guarded if has_savepoints else self._apply
         results = [apply(tx, unit) for unit in batch]
+        self._doubt = _Doubt(tx.appended, tx.ended_streams)
         connection.execute("COMMIT")
+        self._doubt = None
         if any(unit.is_patient for unit in batch):
             self._patient_commit_at = time.monotonic()
         self.counters.units += len(batch)
         self.counters.commits += 1
         self.counters.events += len(tx.appended)
+        self.on_commit(len(batch), time.perf_counter() - began)
         return _Outcome(results, tx.appended, tx.ended_streams)
 
     def _begin(self, *, is_durable: bool) -> sqlite3.Connection:
         connection = self._connection
         if connection is None:
-            connection = self._connection = self.connect(self.path)
+            self.identity.check_database()
+            connection = self._connection = self.connect(self.identity.path)
             self._is_durable = True
+            connection.execute(_IS_STREAM, ("",)).fetchone()
+            self.identity.note_log()
+        else:
+            self.identity.check()
         if is_durable is not self._is_durable:
             level = "FULL" if is_durable else "NORMAL"
             connection.execute(f"PRAGMA synchronous = {level}")
             self._is_durable = is_durable
         connection.execute("BEGIN IMMEDIATE")
         return connection
+
+    def _now(self) -> float:
+        """The clock's time; it goes on slowly where the clock was set back."""
+        now = self.clock()
+        if now < self._last_now:
+            now = self._last_now + _TICK_SECONDS
+        self._last_now = now
+        return now
+
+    def _settle(self, tx: Tx, doubt: _Doubt) -> None:
+        """Publish with this commit what the failed one has stored."""
+        execute = tx.connection.execute
+        for event in doubt.appended:
+            if execute(_IS_LOGGED, (event.stream, event.seq)).fetchone():
+                tx.appended.append(event)
+        for stream in doubt.ended_streams:
+            if execute(_IS_STREAM, (stream,)).fetchone() is None:
+                tx.ended_streams.append(stream)
+        if tx.appended or tx.ended_streams:
+            # Something to commit, so that what is told now survives a power cut.
+            execute(_TOUCH)
+            log.warning("store_commit_was_stored", events=len(tx.appended))
 
     def _apply(self, tx: Tx, unit: _Unit) -> object:
         changes = tx.connection.total_changes

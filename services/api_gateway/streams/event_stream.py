@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Mapping
-from contextlib import suppress
 from enum import StrEnum
 from typing import override
 
@@ -13,6 +12,8 @@ from starlette.types import Receive, Scope, Send
 from libs.errors import VentureBotsError
 from services.api_gateway.fanout import LoggedEvent
 from services.api_gateway.socket.outbox import Outbox
+from services.api_gateway.socket.protocol import Line, line_of
+from services.api_gateway.socket.registry import ConnectionKind
 from services.api_gateway.socket.services import LiveServices
 from services.api_gateway.socket.subscription import Subscription
 from services.api_gateway.wire.frames import (
@@ -70,6 +71,7 @@ class EventStreamResponse(Response):
         )
         self._send: Send
         self._outbox: Outbox
+        self._line: Line
         self._subscription: Subscription
 
     async def open(self, *, after_seq: int | None, epoch: str | None) -> None:
@@ -90,7 +92,7 @@ class EventStreamResponse(Response):
         except VentureBotsError:
             self._subscription.stop()
             raise
-        services.registry.add(self)
+        services.registry.add(self, ConnectionKind.EVENT_STREAM)
         if services.registry.is_draining:
             self.drain()
 
@@ -98,11 +100,12 @@ class EventStreamResponse(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the stream until the client leaves or it ends."""
         self._send = send
+        self._line = line_of(scope)
         self._outbox = Outbox(
             write=self._write,
             heartbeat=_HEARTBEAT,
             on_overflow=lambda: self._end(EndReason.RESYNC),
-            on_stall=lambda: self._end(None),
+            on_stall=self._cut,
             settings=self._services.settings.outbox,
         )
         replaying = listening = None
@@ -197,16 +200,29 @@ class EventStreamResponse(Response):
         if not self._ended.done():
             self._ended.set_result(reason)
 
+    def _cut(self) -> None:
+        """Drop a peer that takes nothing: the server would wait for it to go."""
+        self._line.abort()
+        self._end(None)
+
     async def _conclude(self, reason: EndReason | None) -> None:
         if reason is None:
             return
-        with suppress(TimeoutError):
+        try:
             async with asyncio.timeout(_END_SECONDS):
                 await self._outbox.flush()
                 await self._write(f'event: end\ndata: {{"reason":"{reason}"}}\n\n')
                 await self._send({"type": "http.response.body", "body": b""})
+        except TimeoutError:
+            self._line.abort()
 
     def _leave(self) -> None:
         self._subscription.stop()
-        self._services.registry.discard(self)
+        reason = self._ended.result() if self._ended.done() else None
+        registry = self._services.registry
+        registry.discard(self, "left" if reason is None else reason.value)
+        registry.replayed(
+            events=self._subscription.replayed_events,
+            snapshots=self._subscription.snapshots,
+        )
         self._services.slots.release(self._founder_id, self._address)

@@ -3,7 +3,8 @@
 import asyncio
 import json
 import socket
-from collections.abc import AsyncIterator, Mapping
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,8 +17,9 @@ from fastapi import FastAPI
 from services.api_gateway.app import create_app
 from services.api_gateway.config import Config
 from services.api_gateway.context import Context
+from services.api_gateway.runs.resolver import Lookup, look_up_by_system
 from services.api_gateway.server import GatewayServer, create_server
-from services.api_gateway.store import RunProposal
+from services.api_gateway.store import DispatchPlace, RunProposal
 
 __all__ = [
     "RunningGateway",
@@ -78,9 +80,14 @@ def config_for(directory: Path, **settings: object) -> Config:
 
 
 @asynccontextmanager
-async def open_gateway(config: Config) -> AsyncIterator[RunningGateway]:
+async def open_gateway(
+    config: Config,
+    *,
+    clock: Callable[[], float] = time.time,
+    look_up: Lookup = look_up_by_system,
+) -> AsyncIterator[RunningGateway]:
     """Serve until the block ends."""
-    app = create_app(config)
+    app = create_app(config, clock=clock, look_up=look_up)
     listener = socket.create_server((config.host, 0))
     port = listener.getsockname()[1]
     async with app.router.lifespan_context(app):
@@ -127,7 +134,7 @@ async def say(http: httpx.AsyncClient, session_id: str, text: str) -> httpx.Resp
 async def answer_run(gateway: RunningGateway, run_id: str, text: str) -> str:
     """Let a run end well as if an orchestrator had answered; the reply's id."""
     store = gateway.context.store
-    await store.record_dispatch(run_id, NO_ORCHESTRATOR, "instance")
+    await store.record_dispatch(run_id, DispatchPlace(NO_ORCHESTRATOR, "instance"))
     reply = str(uuid4())
     end = {"message_id": reply, "status": "complete", "length": len(text)}
     await store.append_run_events(

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from services.api_gateway.config import LimitSettings
 from services.api_gateway.sessions.export import content_disposition
 from services.api_gateway.sessions.schemas import ExportFormat
-from services.api_gateway.store import RunProposal
+from services.api_gateway.store import DispatchPlace, RunProposal
 from services.api_gateway.tests.gateway import (
     RunningGateway,
     config_for,
@@ -84,7 +84,9 @@ async def test_what_was_broken_off_is_labelled(
     session = await new_session(http)
     accepted = (await say(http, session["session_id"], "hello")).json()
     store = gateway.context.store
-    await store.record_dispatch(accepted["run_id"], "127.0.0.1:1", "instance")
+    await store.record_dispatch(
+        accepted["run_id"], DispatchPlace("127.0.0.1:1", "instance")
+    )
     reply = "00000000-0000-4000-8000-000000000001"
     await store.append_run_events(
         accepted["run_id"],

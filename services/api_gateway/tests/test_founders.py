@@ -1,10 +1,17 @@
 """Becoming a founder and being recognised."""
 
+import gc
+import weakref
 from http import HTTPStatus
 from http.cookies import SimpleCookie
+from pathlib import Path
 
 import httpx
 
+from services.api_gateway.config import LimitSettings
+from services.api_gateway.founders.service import FounderService
+from services.api_gateway.limits import MemoryLimits
+from services.api_gateway.store_sql import open_store
 from services.api_gateway.tests.gateway import RunningGateway, problem_of
 
 
@@ -101,3 +108,27 @@ async def test_the_store_knows_the_hash_alone(
     files = list(gateway.context.config.database_path.parent.glob("venturebots.db*"))
     assert files
     assert all(token.encode() not in file.read_bytes() for file in files)
+
+
+async def test_who_is_not_heard_of_for_a_minute_takes_no_memory(tmp_path: Path) -> None:
+    seconds = [0.0]
+    store = await open_store(
+        path=tmp_path / "venturebots.db",
+        publish=lambda _events: None,
+        end_stream=lambda _stream: None,
+    )
+    founders = FounderService(
+        store=store,
+        limits=MemoryLimits(LimitSettings()),
+        cookie_name="founder",
+        clock=lambda: seconds[0],
+    )
+    left = weakref.ref((await founders.create(address="127.0.0.1")).founder)
+    seconds[0] = 30.0
+    stays = weakref.ref((await founders.create(address="127.0.0.1")).founder)
+    seconds[0] = 61.0
+    await founders.create(address="127.0.0.1")
+    gc.collect()
+    assert left() is None
+    assert stays() is not None
+    await store.aclose()

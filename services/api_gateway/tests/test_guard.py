@@ -114,3 +114,54 @@ async def test_a_body_has_at_most_128_kb(
         b"" + chunks + b"0\r\n\r\n",
     )
     assert b" 413 " in answer.partition(b"\r\n")[0]
+
+
+def _through(host: str, *, origin: str | None = None) -> dict[str, str]:
+    """What an ingress in the trusted network adds to a browser's request."""
+    return {
+        "Host": host,
+        "Origin": origin or f"https://{host}",
+        "X-Forwarded-For": "203.0.113.9",
+        "X-Forwarded-Proto": "https",
+    }
+
+
+async def test_behind_an_ingress_every_host_name_is_an_origin_of_its_own(
+    tmp_path: Path,
+) -> None:
+    config = config_for(
+        tmp_path, trusted_proxies=("127.0.0.0/8",), instance_name="spring"
+    )
+    async with open_gateway(config) as gateway:
+        for host in ("coach.example", "coach.example.org"):
+            async with gateway.http() as browser:
+                created = await browser.post(
+                    "/v1/founder", json={}, headers=_through(host)
+                )
+                assert created.status_code == HTTPStatus.CREATED
+                cookie = created.headers["set-cookie"]
+                assert cookie.startswith("vb_founder_spring=")
+                assert "; Secure" in cookie
+                assert "domain" not in cookie.lower(), "other hosts never see it"
+        async with gateway.http() as browser:
+            other = _through("coach.example", origin="https://coach.example.org")
+            refused = await browser.post("/v1/founder", json={}, headers=other)
+            assert refused.status_code == HTTPStatus.FORBIDDEN
+
+
+async def test_a_second_host_name_is_listed_beside_the_external_one(
+    tmp_path: Path,
+) -> None:
+    config = config_for(
+        tmp_path,
+        external_url="https://coach.example",
+        allowed_origins=("https://coach.example.org",),
+        trusted_proxies=("127.0.0.0/8",),
+    )
+    async with open_gateway(config) as gateway, gateway.http() as browser:
+        for host in ("coach.example", "coach.example.org"):
+            created = await browser.post("/v1/founder", json={}, headers=_through(host))
+            assert created.status_code == HTTPStatus.CREATED
+        stranger = _through("coach.example", origin="https://evil.example")
+        refused = await browser.post("/v1/founder", json={}, headers=stranger)
+        assert refused.status_code == HTTPStatus.FORBIDDEN

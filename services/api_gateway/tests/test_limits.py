@@ -77,6 +77,59 @@ async def test_a_repeated_request_is_charged_once() -> None:
     await limits.charge_message("another", refused)
 
 
+async def test_an_id_is_charged_once_for_each_kind_of_command() -> None:
+    limits = MemoryLimits(LimitSettings(messages_per_minute=1, changes_per_minute=2))
+    request_id = uuid4()
+    await limits.charge_message("founder", request_id)
+    await limits.charge_message("founder", request_id)
+    with pytest.raises(RateLimitedError):
+        await limits.charge_retry("founder", request_id)
+    for route in ("session.update", "session.update", "message.feedback"):
+        await limits.charge_change("founder", request_id, route=route)
+    for repeated in (uuid4(), None):
+        with pytest.raises(RateLimitedError):
+            await limits.charge_change("founder", repeated)
+
+
+async def test_a_branch_is_charged_whatever_else_had_its_id() -> None:
+    limits = MemoryLimits(LimitSettings(messages_per_minute=2, sessions_per_hour=2))
+    request_id = uuid4()
+    await limits.charge_session("founder", request_id)
+    await limits.charge_message("founder", request_id)
+    for _ in range(2):
+        await limits.charge_branch("founder", request_id)
+    for charge in (limits.charge_session, limits.charge_message, limits.charge_branch):
+        with pytest.raises(RateLimitedError):
+            await charge("founder", uuid4())
+
+
+async def test_a_household_counts_as_one_address() -> None:
+    limits = MemoryLimits(LimitSettings(founders_per_hour_per_address=2))
+    await limits.charge_founder("2001:db8:1:2::1")
+    await limits.charge_founder("2001:db8:1:2:ffff::9")
+    with pytest.raises(RateLimitedError):
+        await limits.charge_founder("2001:db8:1:2:abcd::")
+    await limits.charge_founder("2001:db8:1:3::1")
+    for mapped in ("192.0.2.1", "::ffff:192.0.2.1"):
+        await limits.charge_founder(mapped)
+    with pytest.raises(RateLimitedError):
+        await limits.charge_founder("192.0.2.1")
+
+
+async def test_ratings_and_renamings_are_limited_too(tmp_path: Path) -> None:
+    limits = LimitSettings(changes_per_minute=2)
+    async with (
+        open_gateway(config_for(tmp_path, limits=limits)) as gateway,
+        gateway.http(await gateway.new_token()) as http,
+    ):
+        session = await new_session(http)
+        path = f"/v1/sessions/{session['session_id']}"
+        answers = [await http.patch(path, json={"title": "New"}) for _ in range(3)]
+        assert [_is_limited(answer) for answer in answers] == [0, 0, 1]
+        body = {"request_id": str(uuid4()), "value": "up"}
+        assert _is_limited(await http.post("/v1/messages/x/feedback", json=body))
+
+
 def test_sockets_are_counted_by_founder_and_by_address() -> None:
     slots = SocketSlots(LimitSettings(sockets_per_founder=2, sockets_per_address=3))
     slots.acquire("ann", "10.0.0.1")
@@ -91,6 +144,12 @@ def test_sockets_are_counted_by_founder_and_by_address() -> None:
     for founder in ("ann", "bob", "bob"):
         slots.release(founder, "10.0.0.1")
     assert slots.open_sockets == 0
+    for host in ("1", "2", "3"):
+        slots.acquire(host, f"2001:db8::{host}")
+    with pytest.raises(TooManySocketsError, match="from one address"):
+        slots.acquire("dan", "2001:db8::4")
+    slots.release("1", "2001:db8::1")
+    slots.acquire("dan", "2001:db8::4")
 
 
 def test_a_classroom_of_200_behind_one_router_is_let_in() -> None:

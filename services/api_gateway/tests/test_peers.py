@@ -43,6 +43,8 @@ def _policy(external_url: str | None = None) -> PeerPolicy:
         ("10.0.0.1", "1.1.1.1, 203.0.113.9, 10.0.0.2", "203.0.113.9"),
         ("::ffff:10.0.0.1", "203.0.113.9", "203.0.113.9"),
         ("fd00::1", "2001:db8::9", "2001:db8::9"),
+        ("10.0.0.1", "203.0.113.9:5000", "203.0.113.9"),
+        ("10.0.0.1", "[2001:db8::9]:5000", "2001:db8::9"),
         ("10.0.0.1", "", "10.0.0.1"),
         ("10.0.0.1", " , ", "10.0.0.1"),
     ],
@@ -97,3 +99,27 @@ def test_a_proxy_tells_that_the_browser_speaks_https() -> None:
     assert outside.origin_is_allowed(
         _connection(host="inner", origin="https://coach.example")
     )
+
+
+@pytest.mark.parametrize(
+    ("client", "addresses", "schemes", "is_secure"),
+    [
+        ("10.0.0.1", "203.0.113.9", "https", True),
+        ("10.0.0.1", "203.0.113.9", "HTTPS", True),
+        ("10.0.0.1", "203.0.113.9", "http, https", True),
+        ("10.0.0.1", "203.0.113.9", "https, http", False),
+        ("10.0.0.1", "203.0.113.9, 10.0.0.2", "https, http", True),
+        ("10.0.0.1", "203.0.113.9, 10.0.0.2", "https, http, http", False),
+        ("10.0.0.1", "203.0.113.9, 10.0.0.2", "https", True),
+        ("10.0.0.1", "", "https", True),
+        ("10.0.0.1", "203.0.113.9", "gopher", False),
+        ("192.0.2.1", "10.0.0.2", "https", False),
+    ],
+)
+def test_the_outermost_trusted_proxy_tells_the_scheme(
+    client: str, addresses: str, schemes: str, *, is_secure: bool
+) -> None:
+    connection = _connection(
+        client, x_forwarded_for=addresses, x_forwarded_proto=schemes, host="coach.test"
+    )
+    assert _policy().is_secure(connection) is is_secure

@@ -1,5 +1,6 @@
 """Sessions and messages as a founder handles them over HTTP."""
 
+import base64
 from http import HTTPStatus
 from uuid import uuid4
 
@@ -66,10 +67,12 @@ async def test_a_session_is_renamed_archived_and_deleted(
     await http.patch(path, json={"archived": False, "request_id": str(uuid4())})
     assert await _titles(http) == ["New"]
 
-    gone = await http.delete(path)
-    assert gone.status_code == HTTPStatus.NO_CONTENT
-    assert gone.content == b""
-    for answer in (await http.get(path), await http.delete(path)):
+    for _ in range(2):
+        gone = await http.delete(path)
+        assert gone.status_code == HTTPStatus.NO_CONTENT
+        assert gone.content == b""
+    never = f"/v1/sessions/{uuid4()}"
+    for answer in (await http.get(path), await http.delete(never)):
         assert problem_of(answer)["code"] == "session_unknown"
     log = await http.get(f"/v1/streams/{session['stream']}/events")
     assert problem_of(log)["code"] == "stream_unknown"
@@ -81,6 +84,7 @@ async def test_a_session_is_renamed_archived_and_deleted(
         {"cursor": "nonsense"},
         {"cursor": "e30="},
         {"cursor": "\x00"},
+        {"cursor": base64.urlsafe_b64encode(b"9" * 40 + b"|x|y").decode()},
         {"limit": "0"},
         {"limit": "101"},
         {"limit": "many"},

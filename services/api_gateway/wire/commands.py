@@ -20,6 +20,8 @@ from services.api_gateway.wire.base import (
 from services.api_gateway.wire.views import FeedbackValue
 
 __all__ = [
+    "BranchSession",
+    "BranchSessionBody",
     "CancelRunBody",
     "Command",
     "CreateSession",
@@ -52,17 +54,26 @@ class CreateSessionBody(WireModel):
 
 
 class UpdateSessionBody(WireModel):
-    """Rename or archive a session; what is left out stays."""
+    """Rename, archive or pin a session; what is left out stays."""
 
     request_id: RequestId | None = None
     title: Title | None = None
     archived: bool | None = None
+    pinned: bool | None = None
 
 
 class SendMessageBody(WireModel):
     """Say something to the coach."""
 
     request_id: RequestId
+    text: MessageText
+
+
+class BranchSessionBody(WireModel):
+    """Go back to before a message of one's own and say something else."""
+
+    request_id: RequestId
+    message_id: Identifier
     text: MessageText
 
 
@@ -108,6 +119,13 @@ class DeleteSession(WireModel):
     session_id: Identifier
 
 
+class BranchSession(BranchSessionBody):
+    """`POST /v1/sessions/{session_id}/branches`."""
+
+    type: Literal["session.branch"]
+    session_id: Identifier
+
+
 class SendMessage(SendMessageBody):
     """`POST /v1/sessions/{session_id}/messages`."""
 
@@ -140,6 +158,7 @@ Command = Annotated[
     CreateSession
     | UpdateSession
     | DeleteSession
+    | BranchSession
     | SendMessage
     | RunCancel
     | RunRetry

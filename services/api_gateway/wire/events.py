@@ -13,6 +13,7 @@ from services.api_gateway.wire.views import (
     CrewRef,
     FeedbackValue,
     MessageStatus,
+    MessageView,
     RunError,
     RunTrigger,
     SessionView,
@@ -52,6 +53,12 @@ class MessageAcceptedData(ViewModel):
     request_id: str
     text: str
     run_id: Identifier
+
+
+class MessageCopiedData(ViewModel):
+    """A message as it stands in the branch."""
+
+    message: MessageView
 
 
 class MessageQueuedData(ViewModel):
@@ -193,6 +200,13 @@ class MessageAccepted(Envelope):
     data: MessageAcceptedData
 
 
+class MessageCopied(Envelope):
+    """A branch begins with the messages it was given copies of."""
+
+    type: Literal["message.copied"] = "message.copied"
+    data: MessageCopiedData
+
+
 class MessageQueued(Envelope):
     """The message waits for the session's active run."""
 
@@ -317,6 +331,7 @@ Event = Annotated[
     | SessionUpdated
     | SessionDeleted
     | MessageAccepted
+    | MessageCopied
     | MessageQueued
     | RunCreated
     | RunQueued

@@ -45,6 +45,7 @@ class CloseCode(IntEnum):
     """Why the gateway closes a socket."""
 
     DRAINING = 1012
+    UNAVAILABLE = 1013
     MALFORMED_FRAME = 4400
     NO_FOUNDER = 4401
     ORIGIN = 4403
@@ -52,6 +53,7 @@ class CloseCode(IntEnum):
     RESYNC = 4409
     FRAME_TOO_LARGE = 4413
     TOO_MANY_SOCKETS = 4429
+    TOO_MANY_FRAMES = 4430
 
 
 class StreamCursor(WireModel):
@@ -134,7 +136,7 @@ class SessionSnapshot(ViewModel):
 
 
 class FounderSnapshot(ViewModel):
-    """A founder's sessions that are not archived, the last used first."""
+    """A founder's sessions that are not archived, pinned ones first."""
 
     sessions: list[SessionView]
     next_cursor: str | None

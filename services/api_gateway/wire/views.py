@@ -9,9 +9,13 @@ from services.api_gateway.wire.base import Identifier, MessageText, ViewModel
 
 __all__ = [
     "Accepted",
+    "Branched",
+    "BranchedFrom",
     "CrewRef",
     "FeedbackValue",
+    "FounderLink",
     "FounderView",
+    "MessageHit",
     "MessagePage",
     "MessageStatus",
     "MessageView",
@@ -21,8 +25,11 @@ __all__ = [
     "RunState",
     "RunTrigger",
     "RunView",
+    "SearchHit",
+    "SearchPage",
     "SessionPage",
     "SessionView",
+    "SnippetPart",
     "StepView",
     "Suggestion",
     "SuggestionCommand",
@@ -104,12 +111,31 @@ class FounderView(ViewModel):
     stream: str = Field(description="The founder's own stream, `founder:<id>`.")
 
 
+class FounderLink(ViewModel):
+    """A link that opens this founder on another device, once."""
+
+    url: str = Field(description="Its secret stands behind the `#`.")
+    expires_at: str
+
+
+class BranchedFrom(ViewModel):
+    """The message a session was branched off at, and the session it stands in."""
+
+    session_id: Identifier
+    message_id: Identifier
+    left_out: int = Field(description="Older messages that were not copied.")
+
+
 class SessionView(ViewModel):
     """One conversation."""
 
     session_id: Identifier
     title: str = Field(description="Empty until the first message names it.")
     archived: bool
+    pinned: bool = False
+    branched_from: BranchedFrom | None = Field(
+        default=None, description="Absent once that session was deleted."
+    )
     created_at: str
     updated_at: str = Field(description="When the last message was accepted.")
     stream: str = Field(description="The session's stream, `session:<id>`.")
@@ -117,7 +143,7 @@ class SessionView(ViewModel):
 
 
 class SessionPage(ViewModel):
-    """Sessions, the last used first."""
+    """Sessions, pinned ones first, then the last used."""
 
     sessions: list[SessionView]
     next_cursor: str | None = Field(description="Absent on the last page.")
@@ -131,8 +157,10 @@ class MessageView(ViewModel):
     role: Role
     text: str
     status: MessageStatus
-    seq: int = Field(description="Of `message.accepted` or `message.started`.")
-    run_id: Identifier | None
+    seq: int = Field(
+        description="Of `message.accepted`, `message.started` or `message.copied`."
+    )
+    run_id: Identifier | None = Field(description="Absent in a copy.")
     request_id: str | None = Field(description="A founder's message: the client's id.")
     agent: str | None = Field(description="A coach's message: who spoke.")
     suggestions: list[Suggestion]
@@ -146,8 +174,40 @@ class MessagePage(ViewModel):
 
     messages: list[MessageView]
     has_more: bool = Field(description="Whether older messages exist.")
+    has_newer: bool = Field(description="Whether newer messages exist.")
     last_seq: int = Field(description="Everything up to here is in the page's view.")
     epoch: str
+
+
+class SnippetPart(ViewModel):
+    """A part of a snippet; the parts in order are its text."""
+
+    text: str
+    is_match: bool
+
+
+class MessageHit(ViewModel):
+    """A message in which all words were found."""
+
+    message_id: Identifier
+    seq: int
+    role: Role
+    created_at: str
+    snippet: list[SnippetPart]
+
+
+class SearchHit(ViewModel):
+    """Something that was found: a message, or a session by its title."""
+
+    session: SessionView
+    message: MessageHit | None = Field(description="Absent: the title was found.")
+
+
+class SearchPage(ViewModel):
+    """What was found: titles, then messages, the newest first."""
+
+    hits: list[SearchHit]
+    next_cursor: str | None = Field(description="Absent on the last page.")
 
 
 class RunError(ViewModel):
@@ -208,6 +268,15 @@ class Accepted(ViewModel):
     position: int | None = Field(
         default=None, description="Place in the session's queue when it waits."
     )
+
+
+class Branched(ViewModel):
+    """A session that was branched off, and what was said in it at once."""
+
+    session: SessionView
+    message_id: Identifier
+    seq: int
+    run_id: Identifier
 
 
 class RunAccepted(ViewModel):

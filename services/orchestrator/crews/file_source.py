@@ -7,11 +7,13 @@ from contextlib import suppress
 from pathlib import Path
 
 import structlog
-from watchfiles import Change, awatch
+from watchfiles import awatch
 
 from libs.crewspec.compiler import CompiledSet, InvalidDocumentsError, compile_set
+from libs.crewspec.credentials import NO_CREDENTIALS, Credentials
 from libs.crewspec.loader import load_directory
-from libs.crewspec.packages import PackageTools
+from libs.crewspec.packages import Packages
+from services.orchestrator.crews.glance import Glance, identity_of, look_at
 from services.orchestrator.crews.registry import CrewRegistry
 
 __all__ = ["FileSource"]
@@ -19,7 +21,7 @@ __all__ = ["FileSource"]
 _logger = structlog.get_logger(__name__)
 _DEBOUNCE_MS = 200
 _SETTLE_MS = 1_000
-_LOST_SECONDS = 5
+_LOST_SECONDS = 1
 
 
 class FileSource:
@@ -30,15 +32,18 @@ class FileSource:
         *,
         directory: Path,
         default_model: str,
-        packages: PackageTools,
+        packages: Packages,
         registry: CrewRegistry,
+        credentials: Credentials = NO_CREDENTIALS,
         environment: Mapping[str, str] = os.environ,
     ) -> None:
         self._directory = directory
         self._default_model = default_model
         self._packages = packages
         self._registry = registry
+        self._credentials = credentials
         self._environment = environment
+        self._seen: Glance | None = None
 
     async def load(self) -> None:
         """Read the directory once and accept or reject what it holds."""
@@ -63,15 +68,18 @@ class FileSource:
                 _logger.warning("crew documents are out of sight", error=str(error))
             except Exception:  # nobody else would follow them
                 _logger.exception("crew documents are not followed")
+            await self._load_if_changed()
             with suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), _LOST_SECONDS)
 
     async def _follow_changes(self, stop: asyncio.Event) -> None:
-        """Load after every change; returns when the directory itself is gone.
+        """Load after every change; returns when the directory is another or gone.
 
-        The first time without a change too: it may have come before the watch.
+        Every second the files are looked at too, as well as told of: a change may
+        have come before the watch, a renamed directory tells nobody, and some
+        file systems never tell.
         """
-        is_first = True
+        watched = await asyncio.to_thread(identity_of, self._directory)
         # No filter: a mounted ConfigMap changes by renaming a hidden link.
         async for changes in awatch(
             self._directory,
@@ -82,11 +90,15 @@ class FileSource:
             yield_on_timeout=True,
             rust_timeout=_SETTLE_MS,
         ):
-            if changes or is_first:
-                await self.load()
-            is_first = False
-            if (Change.deleted, str(self._directory)) in changes:
+            await self._load_if_changed(is_told=bool(changes))
+            if await asyncio.to_thread(identity_of, self._directory) != watched:
                 return
+
+    async def _load_if_changed(self, *, is_told: bool = False) -> None:
+        seen = await asyncio.to_thread(look_at, self._directory)
+        if is_told or seen != self._seen:
+            self._seen = seen
+            await self.load()
 
     def _compile(self) -> CompiledSet:
         return compile_set(
@@ -94,5 +106,6 @@ class FileSource:
             default_model=self._default_model,
             environment=self._environment,
             packages=self._packages,
+            credentials=self._credentials,
             previous=self._registry.in_force,
         )

@@ -1,7 +1,8 @@
 """Who may execute now, who waits, and in which order.
 
-Places go to the founder who has the fewest; a founder holds at most a share of
-the places and of the queue. Those who wait are told their position.
+Places go to the founder who has the fewest, among equals to who was served the
+longest ago; a founder holds at most a share of the places and of the queue. Those
+who wait are told their position.
 """
 
 import asyncio
@@ -42,9 +43,12 @@ class Admission:
     queue_seconds: float
     founder_share: float
     _active: Counter[str] = field(default_factory=Counter)
+    _served: dict[str, int] = field(default_factory=dict)
+    """When founders who are here last got a place, as a number that grows."""
     _active_total: int = 0
     _queue: list[Ticket] = field(default_factory=list)
     _issued: int = 0
+    _admissions: int = 0
     _timer: asyncio.TimerHandle | None = None
 
     @property
@@ -108,12 +112,18 @@ class Admission:
         else:
             self._queue.remove(ticket)
             ticket.admitted.cancel()
+        self._forget_if_gone(ticket.founder_ref)
         while self._queue and self._active_total < self.places:
             following = next(filter(self._has_place_for, self._order()), None)
             if following is None:
                 return
             self._queue.remove(following)
             self._admit(following)
+
+    def _forget_if_gone(self, founder_ref: str) -> None:
+        is_waiting = any(other.founder_ref == founder_ref for other in self._queue)
+        if not is_waiting and founder_ref not in self._active:
+            self._served.pop(founder_ref, None)
 
     def _has_place_for(self, ticket: Ticket) -> bool:
         held = self._active[ticket.founder_ref]
@@ -123,6 +133,8 @@ class Admission:
     def _admit(self, ticket: Ticket) -> None:
         self._active_total += 1
         self._active[ticket.founder_ref] += 1
+        self._admissions += 1
+        self._served[ticket.founder_ref] = self._admissions
         ticket.admitted.set_result(None)
 
     def _share_of(self, total: int) -> int:
@@ -131,11 +143,13 @@ class Admission:
     def _order(self) -> list[Ticket]:
         """Sort the queue as if each admission made its founder wait longer."""
         claims = Counter(self._active)
-        keyed: list[tuple[int, int, Ticket]] = []
+        keyed: list[tuple[int, int, int, Ticket]] = []
         for ticket in self._queue:
-            keyed.append((claims[ticket.founder_ref], ticket.number, ticket))
-            claims[ticket.founder_ref] += 1
-        return [ticket for _, _, ticket in sorted(keyed, key=lambda key: key[:2])]
+            founder = ticket.founder_ref
+            served = self._served.get(founder, 0)
+            keyed.append((claims[founder], served, ticket.number, ticket))
+            claims[founder] += 1
+        return [ticket for *_, ticket in sorted(keyed, key=lambda key: key[:3])]
 
     def _tell(self, ticket: Ticket, position: int) -> None:
         if ticket.position != position:
@@ -145,9 +159,10 @@ class Admission:
     def _tell_later(self) -> None:
         if self._timer is None:
             loop = asyncio.get_running_loop()
-            self._timer = loop.call_later(_TELL_SECONDS, self._tell_all)
+            self._timer = loop.call_later(_TELL_SECONDS, self.tell_positions)
 
-    def _tell_all(self) -> None:
+    def tell_positions(self) -> None:
+        """Tell everybody who waits where they stand now."""
         self._timer = None
         for position, ticket in enumerate(self._order(), start=1):
             self._tell(ticket, position)

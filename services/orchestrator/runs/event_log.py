@@ -34,6 +34,8 @@ class EventLog:
         self._is_closed = False
         self._waiting: list[asyncio.Future[None]] = []
         self.size_bytes = 0
+        self.is_read = False
+        """Whether somebody was given the log to its end."""
 
     @property
     def last_offset(self) -> int:
@@ -79,8 +81,11 @@ class EventLog:
                 begin = offset - self._dropped
                 unread = self._events[begin : begin + _READ_LIMIT]
                 offset += len(unread)
+                # Before it is given: who has the end often hangs up at once.
+                self.is_read |= self._is_closed and offset == self.last_offset
                 yield b"".join(unread)
             if self._is_closed:
+                self.is_read = True
                 return
             await self._next_change()
 

@@ -89,5 +89,6 @@ RunEvent = (
     | MessageEnded
     | engine.SuggestionsOffered
     | engine.UsageTold
+    | engine.SummaryUpdated
     | RunOutcome
 )

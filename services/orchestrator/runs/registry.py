@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -10,14 +10,17 @@ import structlog
 
 from libs.errors import VentureBotsError
 from services.orchestrator.config import EventLogs
-from services.orchestrator.engine import CrewEngine, EngineEvent, UsageTold
+from services.orchestrator.engine import (
+    CrewEngine,
+    EngineEvent,
+    MessageDelta,
+)
 from services.orchestrator.errors import (
     DrainingError,
     InvalidRunError,
     NotReadyError,
     RunUnknownError,
 )
-from services.orchestrator.metrics import Metrics
 from services.orchestrator.runs.admission import Admission, Ticket
 from services.orchestrator.runs.event_log import Encode, EventLog
 from services.orchestrator.runs.events import (
@@ -26,12 +29,18 @@ from services.orchestrator.runs.events import (
     RunQueued,
     RunState,
 )
+from services.orchestrator.runs.observation import Observation, RunObserver
 from services.orchestrator.runs.recorder import Recorder
 from services.orchestrator.runs.run import Run, RunRequest
 
 __all__ = ["RunRegistry", "RunStatus"]
 
 _logger = structlog.get_logger(__name__)
+_STOP_SECONDS: Final = 2.0
+"""A run stops within 200 ms of being told to."""
+_UNREAD_SECONDS: Final = 30.0
+"""For how long an end waits for its reader: a gateway may be starting anew."""
+_UNREAD_POLL_SECONDS: Final = 0.1
 _REMEMBERED_IDS: Final = 200_000
 """Ids of runs whose events are gone: they must not execute again."""
 
@@ -45,7 +54,7 @@ class RunStatus:
 
 
 class RunRegistry:
-    """Starts, keeps, tells and forgets runs."""
+    """Starts, keeps, tells and forgets runs; `run_ended` hears of every end."""
 
     def __init__(
         self,
@@ -54,13 +63,16 @@ class RunRegistry:
         admission: Admission,
         encode: Encode,
         event_logs: EventLogs,
-        metrics: Metrics,
+        observation: Observation,
+        run_ended: Callable[[Run], None] = lambda _: None,
     ) -> None:
+        self._run_ended = run_ended
         self._engine = engine
         self._admission = admission
         self._encode = encode
         self._event_logs = event_logs
-        self._metrics = metrics
+        self._observation = observation
+        self._metrics = metrics = observation.metrics
         self._runs: dict[str, Run] = {}
         self._forgotten: OrderedDict[str, None] = OrderedDict()
         self._sweeper: asyncio.TimerHandle | None = None
@@ -71,6 +83,7 @@ class RunRegistry:
         self.is_draining = False
         metrics.active_runs.set_function(lambda: admission.active_runs)
         metrics.queued_runs.set_function(lambda: admission.queued_runs)
+        metrics.stuck_tool_threads.set_function(lambda: engine.stuck_tool_threads)
         metrics.kept_events_bytes.set_function(self._kept_bytes)
 
     @property
@@ -102,7 +115,13 @@ class RunRegistry:
         except VentureBotsError as error:
             self._metrics.refused_runs.labels(error.code).inc()
             raise
-        _logger.info("run accepted", run_id=run.run_id, crew=request.started.crew)
+        _logger.info(
+            "run accepted",
+            run_id=run.run_id,
+            session_id=request.plan.session_id,
+            founder_ref=request.plan.founder_ref,
+            crew=request.started.crew,
+        )
         self._sweep_later()
 
     def follow(self, run_id: str, after_offset: int) -> AsyncGenerator[bytes]:
@@ -111,6 +130,11 @@ class RunRegistry:
         Raises RunUnknownError at once, EventsDroppedError while reading.
         """
         return self._run(run_id).log.follow(after_offset)
+
+    def traceparent(self, run_id: str) -> str:
+        """Name the span of a run; empty when it is not traced or not known."""
+        run = self._runs.get(run_id)
+        return "" if run is None else run.traceparent
 
     def cancel(self, run_id: str, reason: str) -> RunState:
         """Ask a run to stop and return where it stands now."""
@@ -124,19 +148,40 @@ class RunRegistry:
         return RunStatus(state=run.state, last_offset=run.log.last_offset)
 
     async def drain(self, grace_seconds: float) -> None:
-        """Take no new runs, let the others end, stop those that do not."""
+        """Take no new runs, let the others end and be read, stop those that do not.
+
+        A run that does not even stop when it is told to ends without its engine.
+        """
         self.is_draining = True
         _logger.info("draining", unended_runs=self._unended)
         try:
             async with asyncio.timeout(grace_seconds):
                 await self._all_ended.wait()
+                await self._all_read()
         except TimeoutError:
-            _logger.warning("runs stopped by shutdown", unended_runs=self._unended)
+            if self._unended:
+                _logger.warning("runs stopped by shutdown", unended_runs=self._unended)
         for run in self._runs.values():
             run.cancel("shutdown")
-        await self._all_ended.wait()
+        try:
+            async with asyncio.timeout(_STOP_SECONDS):
+                await self._all_ended.wait()
+        except TimeoutError:
+            stuck = [run for run in self._runs.values() if run.outcome is None]
+            _logger.warning("runs abandoned", run_ids=[run.run_id for run in stuck])
+            for run in stuck:
+                run.abandon()
         if self._sweeper is not None:
             self._sweeper.cancel()
+
+    async def _all_read(self) -> None:
+        """Wait for those who are to read what ended just now."""
+        while True:
+            since = asyncio.get_running_loop().time() - _UNREAD_SECONDS
+            recent = [run for run in self._runs.values() if run.has_ended_after(since)]
+            if all(run.log.is_read for run in recent):
+                return
+            await asyncio.sleep(_UNREAD_POLL_SECONDS)
 
     def refuse_unless_serving(self) -> None:
         """Refuse new runs, before their crew is looked for: it may not be there yet.
@@ -160,39 +205,48 @@ class RunRegistry:
             crew=request.started.crew,
             log=log,
             recorder=recorder,
+            digest=request.started.digest,
         )
         ticket = self._admission.enter(
             request.plan.founder_ref,
             lambda position: recorder.write(RunQueued(position)),
         )
+        observer = RunObserver(
+            self._observation, request.plan, traceparent=request.traceparent
+        )
+        run.traceparent = observer.traceparent
         self._runs[run.run_id] = run
         self._unended += 1
         self._all_ended.clear()
         arrived_at = asyncio.get_running_loop().time()
 
         async def admit() -> None:
+            observer.bind(request.plan)
             await self._admission.wait(ticket)
             waited = asyncio.get_running_loop().time() - arrived_at
             self._metrics.queue_seconds.observe(waited)
 
         def emit(event: EngineEvent) -> None:
-            if isinstance(event, UsageTold):
-                self._count_tokens(event)
+            if not isinstance(event, MessageDelta):
+                observer.hear(event)
             recorder.emit(event)
 
         run.begin(
             request,
             admit=admit,
             run_engine=lambda plan: self._engine.run(plan, emit),
-            ended=lambda: self._ended(run, ticket),
+            ended=lambda: self._ended(run, ticket, observer),
         )
         return run
 
-    def _ended(self, run: Run, ticket: Ticket) -> None:
+    def _ended(self, run: Run, ticket: Ticket, observer: RunObserver) -> None:
         self._admission.leave(ticket)
+        if run.outcome is not None:
+            observer.end(run.outcome)
         self._unended -= 1
         if not self._unended:
             self._all_ended.set()
+        self._run_ended(run)
         crew = run.crew
         code = run.outcome.error.code if isinstance(run.outcome, RunFailed) else ""
         reason = run.outcome.reason if isinstance(run.outcome, RunCancelled) else ""
@@ -212,11 +266,6 @@ class RunRegistry:
             reason=reason,
             last_offset=run.log.last_offset,
         )
-
-    def _count_tokens(self, usage: UsageTold) -> None:
-        tokens = self._metrics.tokens
-        tokens.labels(usage.model, "prompt").inc(usage.prompt_tokens)
-        tokens.labels(usage.model, "completion").inc(usage.completion_tokens)
 
     def _run(self, run_id: str) -> Run:
         try:

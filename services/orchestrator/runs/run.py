@@ -36,6 +36,8 @@ class RunRequest:
     deadline: datetime | None
     run_timeout_seconds: float
     started: RunStarted
+    traceparent: str = ""
+    """The caller's span."""
 
 
 @dataclass(slots=True, eq=False)
@@ -46,13 +48,19 @@ class Run:
     crew: str
     log: EventLog
     recorder: Recorder
+    digest: str = ""
     state: RunState = RunState.QUEUED
     outcome: RunOutcome | None = None
     started_at: float | None = None
     ended_at: float | None = None
+    traceparent: str = ""
     _cancel_reason: str | None = None
     _task: asyncio.Task[None] | None = None
     _has_begun: bool = False
+
+    def has_ended_after(self, moment: float) -> bool:
+        """Whether it ended, and later than that; on the loop's clock."""
+        return self.ended_at is not None and self.ended_at > moment
 
     def begin(
         self,
@@ -94,6 +102,11 @@ class Run:
         if self._has_begun and self._task is not None:
             self._task.cancel()
 
+    def abandon(self) -> None:
+        """End a cancelled run now, whatever its engine still does."""
+        if self.outcome is None:
+            self._end(RunCancelled(self._cancel_reason or ""))
+
     async def _execute(
         self,
         request: RunRequest,
@@ -128,6 +141,8 @@ class Run:
         return RunFailed(RunFailedError("the run failed unexpectedly; try again"))
 
     def _end(self, outcome: RunOutcome) -> None:
+        if self.outcome is not None:
+            return
         try:
             self._tell_end(outcome)
         except Exception as error:  # noqa: BLE001 - a run always ends with an event

@@ -5,6 +5,7 @@ pay for it.
 """
 
 from services.orchestrator.engine import CrewEngine
+from services.orchestrator.runtime.llm.addresses import AddressPolicy
 
 __all__ = ["create_engine"]
 
@@ -15,12 +16,13 @@ def create_engine(
     salt: str | None = None,
     seed: int = 0,
     has_faults: bool = False,
+    addresses: AddressPolicy | None = None,
 ) -> CrewEngine:
     """Import CrewAI, make it fit for a server, and build the engine on it.
 
     `salt` varies what the simulated model says from process to process (random
     when None), `seed` on purpose; `has_faults` lets founders ask the simulated
-    model to fail (see `llm/simulated.py`).
+    model to fail (see `llm/simulated.py`); `addresses` says where models may be.
 
     Raises:
         IncompatibleCrewAIError: The installed CrewAI is not the expected one.
@@ -35,5 +37,10 @@ def create_engine(
     )
 
     compat.install()
-    models = ModelCatalogue(salt=salt, seed=seed, has_faults=has_faults)
+    models = ModelCatalogue(
+        salt=salt,
+        seed=seed,
+        has_faults=has_faults,
+        addresses=addresses or AddressPolicy(),
+    )
     return CrewRunner(tool_threads=tool_threads, models=models)

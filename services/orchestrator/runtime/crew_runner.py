@@ -1,11 +1,11 @@
 """The crew engine's port, implemented on CrewAI."""
 
 import asyncio
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+import secrets
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from libs.crewspec.compiled import CompiledTask
+from libs.crewspec.compiled import BlockedOutput, CompiledTask, PolicyDocument
 from libs.errors import VentureBotsError
 from services.orchestrator.engine import (
     Emit,
@@ -24,7 +24,12 @@ from services.orchestrator.runtime.compat import (
 from services.orchestrator.runtime.crew_builder import build_crew, limits_of, tools_of
 from services.orchestrator.runtime.llm.base import StreamingLLM
 from services.orchestrator.runtime.llm.catalogue import ModelCatalogue
+from services.orchestrator.runtime.policies.input_rules import CleanTexts, InputRules
+from services.orchestrator.runtime.policies.limits import Budget
+from services.orchestrator.runtime.policies.output_window import OutputRules
 from services.orchestrator.runtime.scope import RunScope, current_run, stable_id
+from services.orchestrator.runtime.summary import Folding
+from services.orchestrator.runtime.tool_pool import ToolPool
 from services.orchestrator.runtime.warm_up import warm_up_plan
 
 __all__ = ["CrewRunner"]
@@ -34,8 +39,16 @@ class CrewRunner:
     """Runs crews on one event loop; tools in a bounded pool of threads."""
 
     def __init__(self, *, tool_threads: int, models: ModelCatalogue) -> None:
-        self._tool_pool = ThreadPoolExecutor(tool_threads, thread_name_prefix="tool")
+        self._tool_pool = ToolPool(tool_threads)
         self._models = models
+        self._clean_texts = CleanTexts()
+        self._output_rules: tuple[PolicyDocument, OutputRules] | None = None
+        self._mark = f"\u27e6{secrets.token_hex(6)}\u27e7"
+
+    @property
+    def stuck_tool_threads(self) -> int:
+        """How many threads tools still hold although their time is up."""
+        return self._tool_pool.stuck_threads
 
     async def warm_up(self) -> None:
         """Run a small crew on the simulated model, one tool call included."""
@@ -48,17 +61,45 @@ class CrewRunner:
                 _tell_reused(plan, task, emit)
         if all(task.name in plan.finished_steps for task in plan.crew.tasks):
             return
-        scope = RunScope(
+        policy = limits_of(plan.crew, plan.live)
+        rules = InputRules(policy, self._clean_texts)
+        plan = rules.apply(plan)
+        with self._models.lease(plan.live) as llm_for:
+            folding = Folding(plan, llm_for, emit)
+            scope = self._scope(await folding.make_room(), emit, policy, rules)
+            await self._kick_off(scope, llm_for)
+            await folding.settle()
+
+    def _scope(
+        self, plan: RunPlan, emit: Emit, policy: PolicyDocument, rules: InputRules
+    ) -> RunScope:
+        return RunScope(
             plan=plan,
             emit=emit,
             loop=asyncio.get_running_loop(),
             tool_pool=self._tool_pool,
-            limits=limits_of(plan.crew, plan.live),
+            budget=Budget(policy),
+            input_rules=rules,
+            output_rules=self._rules_for(policy),
             tools=tools_of(plan),
         )
-        with self._models.lease(plan.live) as llm_for, _scoped(scope):
+
+    def _rules_for(self, policy: PolicyDocument) -> OutputRules | None:
+        """The policy's output rules, kept as long as the policy is the newest."""
+        if not OutputRules.are_in(policy):
+            return None
+        if self._output_rules is None or self._output_rules[0] != policy:
+            self._output_rules = policy, OutputRules(policy, self._mark)
+        return self._output_rules[1]
+
+    async def _kick_off(
+        self, scope: RunScope, llm_for: Callable[[str], StreamingLLM]
+    ) -> None:
+        is_marked = BlockedOutput.SYSTEM_PROMPT in scope.budget.policy.blocked_output
+        mark = self._mark if is_marked else ""
+        with _scoped(scope):
             try:
-                await build_crew(plan, llm_for).akickoff()
+                await build_crew(scope.plan, llm_for, mark=mark).akickoff()
             except VentureBotsError:
                 raise
             except Exception as error:
@@ -67,7 +108,7 @@ class CrewRunner:
     async def aclose(self) -> None:
         """Close the models' connections and stop taking tool calls."""
         await self._models.aclose()
-        self._tool_pool.shutdown(wait=False, cancel_futures=True)
+        self._tool_pool.close()
 
 
 @contextmanager
@@ -75,14 +116,18 @@ def _scoped(scope: RunScope) -> Iterator[None]:
     """Make the run known in this context, and hear what its models used."""
 
     def hear(source: object, event: object) -> None:
-        if isinstance(event, LLMCallCompletedEvent) and event.usage:
+        if not isinstance(event, LLMCallCompletedEvent):
+            return
+        usage = event.usage or {}
+        scope.budget.note_usage(usage.get("completion_tokens", 0), event.finish_reason)
+        if usage:
             scope.emit(
                 UsageTold(
                     model=source.document.name
                     if isinstance(source, StreamingLLM)
                     else str(event.model),
-                    prompt_tokens=event.usage.get("prompt_tokens", 0),
-                    completion_tokens=event.usage.get("completion_tokens", 0),
+                    prompt_tokens=usage.get("prompt_tokens", 0),
+                    completion_tokens=usage.get("completion_tokens", 0),
                 )
             )
 

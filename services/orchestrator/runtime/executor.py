@@ -6,7 +6,6 @@ whatever it began.
 """
 
 import asyncio
-import contextvars
 import json
 from collections.abc import Coroutine
 from typing import Any, override
@@ -16,9 +15,13 @@ from pydantic import BaseModel, PrivateAttr
 from services.orchestrator.engine import EndStatus
 from services.orchestrator.errors import (
     LLMBadOutputError,
+    OutputInvalidError,
     RunFailedError,
     StepTimeoutError,
+    ToolLimitError,
+    ToolsStuckError,
 )
+from services.orchestrator.guardrails import GuardrailRule
 from services.orchestrator.runtime.compat import (
     PRINTER,
     AgentExecutor,
@@ -27,6 +30,8 @@ from services.orchestrator.runtime.compat import (
     aget_llm_response,
     extract_tool_call_info,
 )
+from services.orchestrator.runtime.output_shape import OutputShape, repair_request
+from services.orchestrator.runtime.policies.tool_calls import as_data, call_problem
 from services.orchestrator.runtime.prompt import build_messages, takes_message
 from services.orchestrator.runtime.scope import (
     RunScope,
@@ -45,6 +50,7 @@ class AsyncExecutor(AgentExecutor):
     """Runs one agent on one task, natively asynchronous."""
 
     _results: dict[str, str] = PrivateAttr(default_factory=dict)
+    _wanted: set[str] = PrivateAttr(default_factory=set)
 
     @override
     def __setattr__(self, name: str, value: object) -> None:
@@ -101,6 +107,7 @@ class AsyncExecutor(AgentExecutor):
             return {"output": output}
         finally:
             self._results.clear()
+            self._wanted.clear()
             if status is not EndStatus.COMPLETE:
                 step.abandon(status)
 
@@ -110,7 +117,9 @@ class AsyncExecutor(AgentExecutor):
         previous = current_step.set(step)
         try:
             async with limit:
-                await self._converse(inputs, step)
+                answer = await self._converse(inputs, step)
+                if step.shape is not None:
+                    step.answer_with(await self._shaped(answer, step, step.shape))
         except TimeoutError as error:
             if not limit.expired():
                 raise
@@ -121,8 +130,28 @@ class AsyncExecutor(AgentExecutor):
             current_step.reset(previous)
         return step.complete()
 
-    async def _converse(self, inputs: dict[str, Any], step: StepScope) -> None:
-        """Ask, run the tools the model wants, ask again; until it answers."""
+    async def _shaped(self, answer: str, step: StepScope, shape: OutputShape) -> str:
+        """Read an answer that is data; ask once more when it does not fit.
+
+        Raises:
+            OutputInvalidError: It does not fit the second time either.
+
+        """
+        try:
+            return shape.read(answer)
+        except OutputInvalidError as problem:
+            step.note(GuardrailRule.REPAIR, shape.name)
+            self.state.messages += [
+                {"role": "assistant", "content": answer},
+                {"role": "user", "content": repair_request(problem)},
+            ]
+        repaired = await self._ask(step, with_tools=False)
+        if not isinstance(repaired, str):
+            raise LLMBadOutputError("the model called tools where it had to answer")
+        return shape.read(repaired)
+
+    async def _converse(self, inputs: dict[str, Any], step: StepScope) -> str:
+        """Ask, run the tools the model wants, ask again; returns its answer."""
         if not isinstance(self.prompt, SystemPromptResult):
             raise RunFailedError("only prompts with a system part are supported")
         self.state.messages = build_messages(
@@ -138,13 +167,16 @@ class AsyncExecutor(AgentExecutor):
             is_last = is_last or iteration == self.max_iter - 1
             if is_last and iteration:
                 self.state.messages[-1]["content"] += _ANSWER_NOW
-            answer = await self._ask(with_tools=not is_last)
+            answer = await self._ask(step, with_tools=not is_last)
             if isinstance(answer, str):
-                return
+                return answer
             if is_last:
                 break
             step.end_model_call()
-            is_last = not await self._run_tools(answer, step)
+            is_new = await self._run_tools(answer, step)
+            is_last = not (is_new and step.run.budget.has_tool_calls)
+        if not step.run.budget.has_tool_calls:
+            raise ToolLimitError("the model wanted more tool calls than it may have")
         raise LLMBadOutputError("the model called tools where it had to answer")
 
     def _refuse_text_tools(self) -> None:
@@ -156,9 +188,12 @@ class AsyncExecutor(AgentExecutor):
             )
         self._setup_native_tools()
 
-    async def _ask(self, *, with_tools: bool) -> str | list[dict[str, Any]]:
+    async def _ask(
+        self, step: StepScope, *, with_tools: bool
+    ) -> str | list[dict[str, Any]]:
         if self.llm is None:
             raise RunFailedError("the executor has no model")
+        step.run.budget.begin_call()
         answer = await aget_llm_response(
             llm=self.llm,
             messages=self.state.messages,
@@ -170,32 +205,63 @@ class AsyncExecutor(AgentExecutor):
             executor_context=self,
             verbose=False,
         )
+        step.run.budget.end_call()
         if isinstance(answer, str | list):
             return answer
         raise LLMBadOutputError(f"the model answered with {type(answer).__name__}")
 
     async def _run_tools(self, calls: list[dict[str, Any]], step: StepScope) -> bool:
-        """Run all calls at once; whether any of them was new."""
-        step.run.count_tool_calls(len(calls))
+        """Run the calls the budget allows, at once; whether any of them was new."""
+        allowed = step.run.budget.take_tool_calls(len(calls))
+        if allowed < len(calls):
+            step.note(GuardrailRule.TOOL_CALL, "limit")
+        calls = calls[:allowed]
+        if not calls:
+            return False
+        wanted = {_fingerprint(call) for call in calls}
+        is_new = bool(wanted - self._wanted)
+        self._wanted |= wanted
+        problems = [self._problem(call, step) for call in calls]
+        # What does not fit is not sent back: a server may not take it either.
+        sent = [
+            call if problem is None else _without_arguments(call)
+            for call, problem in zip(calls, problems, strict=True)
+        ]
         self.state.messages.append(
-            {"role": "assistant", "content": None, "tool_calls": calls}
+            {"role": "assistant", "content": None, "tool_calls": sent}
         )
-        known = set(self._results)
         async with asyncio.TaskGroup() as group:
-            running = [group.create_task(self._run_tool(call, step)) for call in calls]
+            running = [
+                group.create_task(self._run_tool(call, problem, step))
+                for call, problem in zip(sent, problems, strict=True)
+            ]
         self.state.messages.extend(task.result() for task in running)
-        return any(_fingerprint(call) not in known for call in calls)
+        return is_new
 
-    async def _run_tool(self, call: dict[str, Any], step: StepScope) -> dict[str, Any]:
+    def _problem(self, call: dict[str, Any], step: StepScope) -> str | None:
+        policy = step.run.budget.policy
+        offered = {tool.name: tool.args_schema for tool in self.original_tools or ()}
+        problem = call_problem(
+            call, offered, max_characters=policy.max_tool_argument_characters
+        )
+        if problem is not None:
+            step.note(GuardrailRule.TOOL_CALL, "invalid")
+        return problem
+
+    async def _run_tool(
+        self, call: dict[str, Any], problem: str | None, step: StepScope
+    ) -> dict[str, Any]:
         name, title, seconds = _describe(call, step.run)
         call_id = step.begin_tool(name, title)
         fingerprint = _fingerprint(call)
         status = EndStatus.CANCELLED
         try:
-            if fingerprint in self._results:
+            if problem is not None:
+                text, status = problem, EndStatus.FAILED
+            elif fingerprint in self._results:
                 text, status = _SAME_CALL + self._results[fingerprint], _COMPLETE
             else:
-                text, status = await self._execute_tool(call, step.run, seconds)
+                text, status = await self._execute_tool(call, name, step, seconds)
                 self._results[fingerprint] = text
         finally:
             step.end_tool(call_id, status)
@@ -207,39 +273,53 @@ class AsyncExecutor(AgentExecutor):
         }
 
     async def _execute_tool(
-        self, call: dict[str, Any], run: RunScope, seconds: int
+        self, call: dict[str, Any], name: str, step: StepScope, seconds: int
     ) -> tuple[str, EndStatus]:
-        """Execute in a thread of the pool, with a copy of this context.
-
-        A thread cannot be stopped: after its time its answer is ignored.
-
-        """
-        context = contextvars.copy_context()
-        waiting = run.loop.run_in_executor(
-            run.tool_pool, context.run, self._execute_single_native_tool_call, call
-        )
+        """Execute in a thread of the pool; what it returns is data, within bounds."""
+        run = step.run
         try:
-            result = await asyncio.wait_for(waiting, seconds)
+            result = await run.tool_pool.run(
+                name,
+                lambda: self._execute_single_native_tool_call(call),
+                timeout_seconds=seconds,
+            )
         except TimeoutError:
             return f"The tool gave no answer within {seconds} s.", EndStatus.FAILED
+        except ToolsStuckError:
+            step.note(GuardrailRule.TOOL_CALL, "stuck")
+            return "The tool does not work now: go on without it.", EndStatus.FAILED
         except Exception as error:  # noqa: BLE001 - the model is told and goes on
             return f"The tool failed: {type(error).__name__}.", EndStatus.FAILED
+        text = as_data(run.input_rules.apply_to_result(str(result["result"])))
         has_failed = result.get("tool_failure") is not None
-        return str(result["result"]), EndStatus.FAILED if has_failed else _COMPLETE
+        return text, EndStatus.FAILED if has_failed else _COMPLETE
 
 
 _COMPLETE = EndStatus.COMPLETE
 _DEFAULT_TOOL_SECONDS = 20
+_MAX_NAME = 64
+_UNKNOWN = "unknown"
 
 
 def _describe(call: dict[str, Any], run: RunScope) -> tuple[str, str, int]:
-    """Name, title and time of the tool a call wants, known or not."""
+    """Name, title and time of the tool a call wants.
+
+    A name no tool has is the model's own words, which no output rule has seen:
+    nobody is shown it.
+    """
     info = extract_tool_call_info(call)
-    name = info[1] if info else "unknown"
+    name = info[1] if info else _UNKNOWN
     document = run.tools.get(name)
     if document is None:
-        return name, name, _DEFAULT_TOOL_SECONDS
+        return _UNKNOWN, _UNKNOWN, _DEFAULT_TOOL_SECONDS
     return name, document.title, document.timeout_seconds
+
+
+def _without_arguments(call: dict[str, Any]) -> dict[str, Any]:
+    """The call with nothing in it but a short name."""
+    function = call.get("function") or {}
+    name = str(function.get("name") or _UNKNOWN)[:_MAX_NAME]
+    return {**call, "function": {"name": name, "arguments": "{}"}}
 
 
 def _fingerprint(call: dict[str, Any]) -> str:
@@ -248,6 +328,6 @@ def _fingerprint(call: dict[str, Any]) -> str:
     arguments = function.get("arguments") or "{}"
     try:
         arguments = json.dumps(json.loads(arguments), sort_keys=True)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, RecursionError):
         arguments = str(arguments)
     return f"{function.get('name')}({arguments})"

@@ -8,16 +8,10 @@ import asyncio
 import time
 import uuid
 from collections.abc import Callable
-from concurrent.futures import Executor
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
-from libs.crewspec.compiled import (
-    CompiledTask,
-    PolicyDocument,
-    TaskOutput,
-    ToolDocument,
-)
+from libs.crewspec.compiled import CompiledTask, TaskOutput, ToolDocument
 from services.orchestrator.engine import (
     Emit,
     EndStatus,
@@ -27,16 +21,22 @@ from services.orchestrator.engine import (
     RunPlan,
     StepFinished,
     StepStarted,
+    Suggestion,
     SuggestionsOffered,
     ToolFinished,
     ToolStarted,
 )
-from services.orchestrator.errors import (
-    LLMBadOutputError,
-    OutputLimitError,
-    ToolLimitError,
+from services.orchestrator.errors import LLMBadOutputError, OutputBlockedError
+from services.orchestrator.guardrails import GuardrailRule, RuleApplied, rule_observer
+from services.orchestrator.runtime.output_shape import OutputShape, shape_of
+from services.orchestrator.runtime.policies.input_rules import InputRules
+from services.orchestrator.runtime.policies.limits import Budget
+from services.orchestrator.runtime.policies.output_window import (
+    OutputRules,
+    OutputWindow,
 )
 from services.orchestrator.runtime.reply import ReplySplitter
+from services.orchestrator.runtime.tool_pool import ToolPool
 
 __all__ = [
     "RunScope",
@@ -58,48 +58,20 @@ def stable_id(plan: RunPlan, kind: str, name: str) -> str:
 
 @dataclass(slots=True)
 class RunScope:
-    """One run: its plan, where its events go, and what it has used up."""
+    """One run: its plan, where its events go, its rules and what it has used up."""
 
     plan: RunPlan
     emit: Emit
     loop: asyncio.AbstractEventLoop
-    tool_pool: Executor
-    limits: PolicyDocument
+    tool_pool: ToolPool
+    budget: Budget
+    input_rules: InputRules
+    output_rules: OutputRules | None = None
     tools: dict[str, ToolDocument] = field(default_factory=dict)
-    tool_calls: int = 0
-    characters: int = 0
 
     def task_named(self, name: str | None) -> CompiledTask:
         """The compiled task behind a task of the crew."""
         return next(task for task in self.plan.crew.tasks if task.name == name)
-
-    def count_tool_calls(self, calls: int) -> None:
-        """Charge tool calls against the policy.
-
-        Raises:
-            ToolLimitError: The run would call tools more often than it may.
-
-        """
-        self.tool_calls += calls
-        if self.tool_calls > self.limits.max_tool_calls:
-            raise ToolLimitError(
-                f"run {self.plan.run_id} wanted more than"
-                f" {self.limits.max_tool_calls} tool calls"
-            )
-
-    def count_characters(self, characters: int) -> None:
-        """Charge text of a model against the policy.
-
-        Raises:
-            OutputLimitError: The run wrote more than it may.
-
-        """
-        self.characters += characters
-        if self.characters > self.limits.max_output_characters:
-            raise OutputLimitError(
-                f"run {self.plan.run_id} wrote more than"
-                f" {self.limits.max_output_characters} characters"
-            )
 
 
 class StepScope:
@@ -111,12 +83,17 @@ class StepScope:
         self.step_id = stable_id(run.plan, "step", task.name)
         self._message_id = stable_id(run.plan, "message", task.name)
         self._is_shown = task.output is TaskOutput.REPLY
+        self.shape: OutputShape | None = shape_of(task)
         self._reply = ReplySplitter(suggestions=task.suggestions)
+        rules = run.output_rules
+        self._window = OutputWindow(rules) if rules and self._is_shown else None
         self._text: list[str] = []
         self._message_is_open = False
         self._open_tools: dict[str, float] = {}
         self._tools_started = 0
         self._paragraph_is_due = False
+        self._awaits_text = True
+        self.first_text_at: float | None = None
         self._started_at = time.monotonic()
 
     def begin(self) -> None:
@@ -136,15 +113,24 @@ class StepScope:
 
         Raises:
             OutputLimitError: The run wrote more than it may.
+            OutputBlockedError: It wrote what it must not.
 
         """
-        self.run.count_characters(len(piece))
-        if self._paragraph_is_due and piece.strip():
-            self._paragraph_is_due = False
-            piece = f"\n\n{piece.lstrip()}"
+        self.run.budget.take_text(len(piece))
+        if self._awaits_text and piece.strip():
+            self._awaits_text = False
+            self.first_text_at = time.monotonic()
+            if self._paragraph_is_due:
+                self._paragraph_is_due = False
+                piece = f"\n\n{piece.lstrip()}"
         text = self._reply.feed(piece)
         if text:
             self._show(text)
+
+    def begin_model_call(self) -> None:
+        """Note when the first text of a call comes."""
+        self._awaits_text = True
+        self.first_text_at = None
 
     def end_model_call(self) -> None:
         """Begin a new paragraph with the next text: another call follows."""
@@ -154,6 +140,12 @@ class StepScope:
         self._text.append(text)
         if not self._is_shown:
             return
+        if self._window is not None:
+            text = self._window.feed(text)
+        if text:
+            self._let_out(text)
+
+    def _let_out(self, text: str) -> None:
         if not self._message_is_open:
             self._message_is_open = True
             self.run.emit(
@@ -187,17 +179,25 @@ class StepScope:
                 )
             )
 
+    def answer_with(self, output: str) -> None:
+        """Put checked data in the place of what the model said in this step."""
+        self._reply.finish()
+        self._text = [output]
+
     def complete(self) -> str:
         """End message and step well; returns the step's output.
 
         Raises:
             LLMBadOutputError: The model gave no text at all.
+            OutputBlockedError: The end of the text, or of a step that is not
+                shown, holds what it must not.
 
         """
         tail, suggestions = self._reply.finish()
         if tail:
             self._show(tail)
         output = "".join(self._text)
+        suggestions = self._release(output, suggestions)
         if not output:
             raise LLMBadOutputError(f"the model gave no text for {self.task.name!r}")
         if self._message_is_open:
@@ -211,8 +211,35 @@ class StepScope:
         self._end_step(EndStatus.COMPLETE, output)
         return output
 
+    def _release(
+        self, output: str, suggestions: tuple[Suggestion, ...]
+    ) -> tuple[Suggestion, ...]:
+        """Let out what was held back; offer no reply that may not be said."""
+        rules = self.run.output_rules
+        if rules is None:
+            return suggestions
+        if self._window is None:
+            if rules.blocks(output):
+                raise OutputBlockedError("a step holds what its policy blocks")
+            return suggestions
+        held = self._window.finish()
+        if held:
+            self._let_out(held)
+        offered = "\n".join(f"{reply.label}\n{reply.text}" for reply in suggestions)
+        return () if offered and rules.blocks(offered) else suggestions
+
+    def note(self, rule: GuardrailRule, kind: str) -> None:
+        """Tell the run's observer that a rule was applied in this step."""
+        observe = rule_observer.get()
+        if observe is not None:
+            observe(RuleApplied(rule, kind, self.task.name))
+
     def abandon(self, status: EndStatus) -> None:
-        """End everything that is still open with a status that is not complete."""
+        """End everything that is still open with a status that is not complete.
+
+        What was held back when the run was stopped or failed may have been safe,
+        but nobody knows: it is dropped.
+        """
         for call_id in tuple(self._open_tools):
             self.end_tool(call_id, status)
         if self._message_is_open:

@@ -79,6 +79,7 @@ class ScriptedEngine:
     plans: list[RunPlan] = field(default_factory=list)
     warm_ups: int = 0
     is_closed: bool = False
+    stuck_tool_threads: int = 0
 
     async def warm_up(self) -> None:
         """Count the call."""

@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, override
 
@@ -15,11 +16,13 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from libs.errors import ErrorKind
 from libs.rpc import RemoteError
+from libs.testing.stack import free_port
 from services.orchestrator.__main__ import main
 from services.orchestrator.app import Orchestrator, create_orchestrator
 from services.orchestrator.config import Config
 from services.orchestrator.engine import Emit, RunPlan
 from services.orchestrator.errors import NoCrewsError, PortTakenError
+from services.orchestrator.server import SERVICE_NAME
 from services.orchestrator.tests.caller import Caller
 from services.orchestrator.tests.conftest import Serve
 from services.orchestrator.tests.crews import DOCUMENTS, write_documents
@@ -33,11 +36,11 @@ from venturebots.orchestrator.v1 import orchestrator_service_pb2 as pb
 _STATUS = health_pb2.HealthCheckResponse
 
 
-async def health_of(port: int) -> int:
-    """Ask the health service."""
+async def health_of(port: int, service: str = "") -> int:
+    """Ask the health service, without a token, as a kubelet does."""
     async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
         stub: Any = health_pb2_grpc.HealthStub(channel)
-        answer = await stub.Check(health_pb2.HealthCheckRequest())
+        answer = await stub.Check(health_pb2.HealthCheckRequest(service=service))
         return int(answer.status)
 
 
@@ -78,11 +81,14 @@ async def test_no_run_is_taken_before_the_warm_up(documents: Path) -> None:
         "not_ready",
     )
     assert await health_of(orchestrator.port) == _STATUS.NOT_SERVING
+    assert await health_of(orchestrator.port, "readiness") == _STATUS.NOT_SERVING
+    assert await health_of(orchestrator.port, "liveness") == _STATUS.SERVING
     assert await readiness_of(orchestrator) == 503
     assert not (await caller.crews()).ready
     gate.set()
     await starting
     assert await health_of(orchestrator.port) == _STATUS.SERVING
+    assert await health_of(orchestrator.port, "readiness") == _STATUS.SERVING
     assert await readiness_of(orchestrator) == 200
     assert (await caller.run("r1").end())[-1].HasField("run_finished")
     await caller.aclose()
@@ -104,11 +110,63 @@ async def test_draining_lets_runs_end_and_takes_no_new_ones(serve: Serve) -> Non
         await caller.run("r2").end()
     assert (caught.value.code, caught.value.retryable) == ("draining", True)
     attached = caller.run("r1")
+    await attached.until("message_delta")
     gate.set()
     assert (await reading.end())[-1].HasField("run_finished")
     assert await attached.end() == reading.events
     await stopping
     assert engine.executions == {"r1": 1}
+
+
+async def test_a_draining_process_is_alive_not_ready_and_still_obeys(
+    serve: Serve, tmp_path: Path
+) -> None:
+    token = tmp_path / "token"
+    token.write_text("s3cret\n", "utf-8")
+    engine = ScriptedEngine(lambda _: [Say(["Hel"]), WaitFor(asyncio.Event())])
+    orchestrator, caller = await serve(engine, token_file=token)
+    reading = caller.run("r1")
+    await reading.until("message_delta")
+    stopping = asyncio.create_task(orchestrator.stop(grace_seconds=60))
+    async with asyncio.timeout(10):
+        while (await caller.crews()).ready:
+            await asyncio.sleep(0)
+    assert await health_of(orchestrator.port, "liveness") == _STATUS.SERVING
+    for service in ("", "readiness", SERVICE_NAME):
+        assert await health_of(orchestrator.port, service) == _STATUS.NOT_SERVING
+    attached = caller.watch("r1", 0)
+    await attached.until("message_delta")
+    await caller.cancel("r1")
+    assert (await attached.end())[-1].HasField("run_cancelled")
+    await stopping
+
+
+async def test_an_end_that_nobody_read_is_kept_for_who_comes_back(
+    serve: Serve,
+) -> None:
+    gate = asyncio.Event()
+    engine = ScriptedEngine(lambda _: [Say(["Hel"]), WaitFor(gate), Say(["lo"])])
+    orchestrator, caller = await serve(engine)
+    reading = caller.run("r1")
+    await reading.until("message_delta")
+    await reading.close()
+    stopping = asyncio.create_task(orchestrator.stop(grace_seconds=60))
+    gate.set()
+    async with asyncio.timeout(10):
+        while (await caller.get("r1")).state != pb.RUN_STATE_FINISHED:
+            await asyncio.sleep(0)
+    assert not stopping.done()
+    assert (await caller.watch("r1", 0).end())[-1].HasField("run_finished")
+    async with asyncio.timeout(10):
+        await stopping
+
+
+async def test_an_end_that_nobody_reads_outlasts_no_grace(serve: Serve) -> None:
+    orchestrator, caller = await serve(ScriptedEngine())
+    reading = caller.run("r1")
+    await reading.close()
+    async with asyncio.timeout(10):
+        await orchestrator.stop(grace_seconds=0.1)
 
 
 async def test_runs_that_outlast_the_grace_are_told_to_stop(serve: Serve) -> None:
@@ -119,6 +177,35 @@ async def test_runs_that_outlast_the_grace_are_told_to_stop(serve: Serve) -> Non
     await orchestrator.stop(grace_seconds=0.1)
     events = await reading.end()
     assert events[-1].run_cancelled.reason == "shutdown"
+
+
+class Deaf(ScriptedEngine):
+    """Goes on when it is told to stop."""
+
+    def __init__(self, gate: asyncio.Event) -> None:
+        super().__init__()
+        self._gate = gate
+
+    @override
+    async def run(self, plan: RunPlan, emit: Emit) -> None:
+        """Wait for the gate, whoever cancels."""
+        while not self._gate.is_set():
+            with suppress(asyncio.CancelledError):
+                await self._gate.wait()
+
+
+async def test_a_run_that_does_not_stop_holds_up_neither_its_end_nor_the_process(
+    serve: Serve,
+) -> None:
+    gate = asyncio.Event()
+    orchestrator, caller = await serve(Deaf(gate))
+    reading = caller.run("r1")
+    await reading.until("run_started")
+    async with asyncio.timeout(10):
+        await orchestrator.stop(grace_seconds=0)
+    events = await reading.end()
+    assert events[-1].run_cancelled.reason == "shutdown"
+    gate.set()
 
 
 async def test_callers_must_show_the_token(serve: Serve, tmp_path: Path) -> None:
@@ -286,11 +373,26 @@ async def test_a_running_run_keeps_the_crew_it_began_with(
     assert seen == [digest, digest]
 
 
-async def test_the_process_serves_and_drains_on_sigterm(
+async def _first_health(port: int) -> int:
+    """Wait until the process says that it lives; the status of its readiness."""
+    async with httpx.AsyncClient(
+        base_url=f"http://127.0.0.1:{port}", trust_env=False
+    ) as http:
+        while True:
+            try:
+                assert (await http.get("/healthz")).is_success
+            except httpx.TransportError:
+                await asyncio.sleep(0.02)
+            else:
+                return (await http.get("/readyz")).status_code
+
+
+async def test_the_process_lives_early_serves_and_drains_on_sigterm(
     documents: Path, tmp_path: Path
 ) -> None:
     home = tmp_path / "home"
     home.mkdir()
+    side_port = free_port()
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
@@ -300,7 +402,7 @@ async def test_the_process_serves_and_drains_on_sigterm(
             "HOME": str(home),
             "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
             "VB_ORCHESTRATOR_PORT": "0",
-            "VB_ORCHESTRATOR_METRICS_PORT": "0",
+            "VB_ORCHESTRATOR_METRICS_PORT": str(side_port),
             "VB_ORCHESTRATOR_CONFIG_DIRECTORY": str(documents.parent),
         },
         stdout=asyncio.subprocess.PIPE,
@@ -309,6 +411,7 @@ async def test_the_process_serves_and_drains_on_sigterm(
     log: list[str] = []
     try:
         async with asyncio.timeout(60):
+            early = await _first_health(side_port)
             while not log or '"event": "ready"' not in log[-1]:
                 line = (await process.stdout.readline()).decode()
                 assert line, "\n".join(log)
@@ -321,3 +424,4 @@ async def test_the_process_serves_and_drains_on_sigterm(
             await process.wait()
     assert process.returncode == 0
     assert '"event": "stopped"' in rest.decode()
+    assert early == httpx.codes.SERVICE_UNAVAILABLE

@@ -118,6 +118,7 @@ class ScriptedOrchestrator(pb_grpc.OrchestratorServiceServicer):
         self.requests: list[pb.RunRequest] = []
         self.drops_after: int | None = None
         self.words = ["Tell ", "me ", "about ", "the ", "last ", "time."]
+        self.told_together = 1
         self.holds_at: int | None = None
         self.port = 0
         self._server: grpc.aio.Server | None = None
@@ -159,8 +160,8 @@ class ScriptedOrchestrator(pb_grpc.OrchestratorServiceServicer):
                 )
                 script.tell(self.holds_at or len(script.events))
                 self.runs[request.run_id] = script
-            async for event in self._follow(request.run_id, 0):
-                yield pb.RunResponse(events=[event])
+            async for events in self._follow(request.run_id, 0):
+                yield pb.RunResponse(events=events)
 
     @override
     async def WatchRun(  # the name is the protocol's
@@ -170,8 +171,8 @@ class ScriptedOrchestrator(pb_grpc.OrchestratorServiceServicer):
         async with abort_on_error(context):
             if request.run_id not in self.runs:
                 raise UnknownRefusalError("run_unknown")
-            async for event in self._follow(request.run_id, request.after_offset):
-                yield pb.WatchRunResponse(events=[event])
+            async for events in self._follow(request.run_id, request.after_offset):
+                yield pb.WatchRunResponse(events=events)
 
     @override
     async def CancelRun(  # the name is the protocol's
@@ -212,16 +213,19 @@ class ScriptedOrchestrator(pb_grpc.OrchestratorServiceServicer):
             instance_id=self.instance_id, version="0", ready=True
         )
 
-    async def _follow(self, run_id: str, after: int) -> AsyncIterator[pb.RunEvent]:
+    async def _follow(
+        self, run_id: str, after: int
+    ) -> AsyncIterator[list[pb.RunEvent]]:
         script = self.runs[run_id]
         sent = 0
         while True:
             while after < script.told:
                 if self.drops_after is not None and sent >= self.drops_after:
                     return
-                yield script.events[after]
-                after += 1
-                sent += 1
+                upto = min(after + self.told_together, script.told)
+                yield script.events[after:upto]
+                sent += upto - after
+                after = upto
             if after == len(script.events):
                 return
             script.changed.clear()

@@ -11,8 +11,9 @@ from typing import Any, cast
 
 import pytest
 
+from services.api_gateway.errors import StoreUnavailableError
 from services.api_gateway.fanout import LoggedEvent
-from services.api_gateway.runs.directory import OrchestratorDirectory
+from services.api_gateway.runs.directory import Orchestrator, OrchestratorDirectory
 from services.api_gateway.runs.pump import PumpLimits, RunPump
 from services.api_gateway.runs.service import RunService
 from services.api_gateway.runs.tests.scripted_orchestrator import (
@@ -20,14 +21,24 @@ from services.api_gateway.runs.tests.scripted_orchestrator import (
     ScriptedOrchestrator,
     UnavailableRefusalError,
 )
-from services.api_gateway.store import CommandKey, NewSession, RunWork, Store, WhenBusy
-from services.api_gateway.store_sql.store import open_store
+from services.api_gateway.runs.turn import Turn
+from services.api_gateway.store import (
+    CommandKey,
+    DispatchPlace,
+    NewSession,
+    RunWork,
+    Store,
+    WhenBusy,
+)
+from services.api_gateway.store_sql.opening import open_store
+from services.api_gateway.telemetry import GatewayTelemetry
 from services.api_gateway.wire.events import TERMINAL_TYPES
 from venturebots.orchestrator.v1 import orchestrator_service_pb2 as pb
 
 LIMITS = PumpLimits(
     pick_seconds=2, lost_seconds=2, reattach_seconds=0.02, store_retry_seconds=0.05
 )
+_SHORT_LEASE_SECONDS = 0.05
 
 
 @dataclass
@@ -100,12 +111,39 @@ class StumblingStore:
     def __getattr__(self, name: str) -> object:
         return getattr(self._store, name)
 
-    async def claim_runnable(self, owner: str, limit: int) -> list[RunWork]:
+    async def claim_runnable(
+        self, owner: str, limit: int, places: Sequence[DispatchPlace] = ()
+    ) -> list[RunWork]:
         """Fail once, then claim."""
         if not self.has_stumbled.is_set():
             self.has_stumbled.set()
             raise KeyError("bug")
-        return await self._store.claim_runnable(owner, limit)
+        return await self._store.claim_runnable(owner, limit, places)
+
+
+class ForgetfulStore:
+    """A store whose first claim is stored and told to have failed."""
+
+    def __init__(self, store: Store, *, is_dispatched: bool) -> None:
+        self._store = store
+        self._is_dispatched = is_dispatched
+        self.forgotten: list[str] = []
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._store, name)
+
+    async def claim_runnable(
+        self, owner: str, limit: int, places: Sequence[DispatchPlace] = ()
+    ) -> list[RunWork]:
+        """Claim; the first claims are kept from the caller."""
+        if self.forgotten:
+            return await self._store.claim_runnable(owner, limit, places)
+        told = places if self._is_dispatched else ()
+        claimed = await self._store.claim_runnable(owner, limit, told)
+        self.forgotten = [work.run_id for work in claimed]
+        if claimed:
+            raise StoreUnavailableError("the disk did not confirm")
+        return claimed
 
 
 @pytest.fixture
@@ -141,13 +179,16 @@ async def carrying(
     *,
     owner: str = "gateway-1",
     limits: PumpLimits = LIMITS,
+    lease_seconds: float = 5,
+    directory: OrchestratorDirectory | None = None,
 ) -> AsyncIterator[RunService]:
     """A run service against one address."""
     service = RunService(
         owner=owner,
         store=bench.store,
-        directory=OrchestratorDirectory(names=[address], token_file=None),
+        directory=directory or OrchestratorDirectory(names=[address], token_file=None),
         limits=limits,
+        lease_seconds=lease_seconds,
     )
     await service.start()
     try:
@@ -188,6 +229,29 @@ async def test_a_claim_that_fails_unforeseen_is_made_again(
         service.wake()
         await bench.log.until(ended)
     assert orchestrator.executed == [run_id]
+
+
+@pytest.mark.parametrize("is_dispatched", [False, True])
+async def test_a_claim_that_was_stored_and_told_to_have_failed_is_carried(
+    bench: Bench,
+    orchestrator: ScriptedOrchestrator,
+    *,
+    is_dispatched: bool,
+) -> None:
+    forgetful = ForgetfulStore(bench.store, is_dispatched=is_dispatched)
+    bench.store = cast("Store", forgetful)
+    async with carrying(
+        bench, orchestrator.address, lease_seconds=_SHORT_LEASE_SECONDS
+    ) as service:
+        while not any(seen.description for seen in service.orchestrators()):
+            await asyncio.sleep(0.01)
+        run_id = await bench.send()
+        service.wake()
+        await bench.log.until(ended)
+    assert forgetful.forgotten == [run_id]
+    [terminal] = bench.log.terminals()
+    assert terminal["type"] == ("run.failed" if is_dispatched else "run.finished")
+    assert orchestrator.executed == ([] if is_dispatched else [run_id])
 
 
 async def test_a_lost_call_is_attached_again_without_a_gap_or_a_double(
@@ -269,7 +333,8 @@ async def test_without_an_orchestrator_the_run_ends_typed(bench: Bench) -> None:
     nobody = ScriptedOrchestrator("none")
     await nobody.start()
     await nobody.stop()
-    async with carrying(bench, nobody.address) as service:
+    limits = replace(LIMITS, pick_seconds=0.3)
+    async with carrying(bench, nobody.address, limits=limits) as service:
         await bench.send()
         service.wake()
         await bench.log.until(ended)
@@ -295,17 +360,23 @@ async def test_a_stopped_run_is_stopped_where_it_executes(
 
 
 @asynccontextmanager
-async def pumping(bench: Bench, address: str) -> AsyncIterator[RunPump]:
-    """A pump that was told to stop its run."""
+async def pumping(
+    bench: Bench,
+    address: str,
+    *,
+    limits: PumpLimits = LIMITS,
+    abandon: Callable[[Orchestrator, str], None] = lambda _orchestrator, _run_id: None,
+) -> AsyncIterator[RunPump]:
+    """A pump without a service around it."""
     directory = OrchestratorDirectory(names=[address], token_file=None)
     await directory.start()
     pump = RunPump(
         store=bench.store,
         directory=directory,
-        limits=LIMITS,
-        abandon=lambda _orchestrator, _run_id: None,
+        limits=limits,
+        abandon=abandon,
+        turn=Turn(GatewayTelemetry.unread(), "unheard"),
     )
-    pump.is_cancelled = True
     try:
         yield pump
     finally:
@@ -318,6 +389,7 @@ async def test_a_run_stopped_between_two_dispatches_is_not_executed(
     await bench.send()
     [work] = await bench.store.claim_runnable("gateway-1", 1)
     async with pumping(bench, orchestrator.address) as pump:
+        pump.cancel_reason = "founder"
         await pump.execute(work)
     assert orchestrator.executed == []
     assert bench.log.types()[-1] == "run.cancelled"
@@ -334,6 +406,7 @@ async def test_a_stop_lost_with_the_connection_is_repeated(
     decision = await bench.store.cancel_run(bench.key("run.cancel"), run_id)
     assert decision.active is not None
     async with pumping(bench, orchestrator.address) as pump:
+        pump.cancel_reason = "founder"
         await asyncio.wait_for(pump.resume(decision.active), 20)
     assert orchestrator.cancelled == [run_id]
     assert bench.log.types()[-1] == "run.cancelled"
@@ -365,7 +438,12 @@ async def test_a_new_gateway_goes_on_where_the_old_one_stopped(
         await bench.log.until(lambda events: events[-1]["type"] == "message.delta")
     script = orchestrator.runs[run_id]
     script.tell(len(script.events))
-    async with carrying(bench, orchestrator.address, owner="gateway-2"):
+    async with carrying(
+        bench,
+        orchestrator.address,
+        owner="gateway-2",
+        lease_seconds=_SHORT_LEASE_SECONDS,
+    ):
         await bench.log.until(ended)
     assert bench.log.text() == "".join(orchestrator.words)
     assert orchestrator.executed == [run_id]
@@ -391,7 +469,8 @@ async def test_a_silent_process_ends_its_runs_and_is_stopped_when_it_is_back(
     bench: Bench, orchestrator: ScriptedOrchestrator
 ) -> None:
     orchestrator.holds_at = 4
-    async with carrying(bench, orchestrator.address) as service:
+    limits = replace(LIMITS, lost_seconds=0.5)
+    async with carrying(bench, orchestrator.address, limits=limits) as service:
         run_id = await bench.send()
         service.wake()
         await bench.log.until(lambda events: events[-1]["type"] == "message.delta")

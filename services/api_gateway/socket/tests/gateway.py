@@ -16,6 +16,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
 from services.api_gateway.fanout_local import LocalFanout
+from services.api_gateway.http_protocol import HttpProtocol
 from services.api_gateway.socket.protocol import SOCKET_SERVER_OPTIONS
 from services.api_gateway.socket.registry import SocketRegistry
 from services.api_gateway.socket.services import LiveServices
@@ -169,6 +170,7 @@ async def serve(app: ASGIApp, **options: Any) -> AsyncIterator[int]:
         app,
         log_config=None,
         lifespan="off",
+        http=HttpProtocol,
         timeout_graceful_shutdown=1,
         **{**SOCKET_SERVER_OPTIONS, **options},
     )

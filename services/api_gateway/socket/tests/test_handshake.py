@@ -1,11 +1,14 @@
 """Who gets a socket, and what the first frame has to be."""
 
 import json
+from dataclasses import replace
 
 import pytest
+from starlette.requests import HTTPConnection
 from websockets.exceptions import InvalidStatus
 from websockets.typing import Subprotocol
 
+from services.api_gateway.errors import StoreUnavailableError
 from services.api_gateway.socket.tests.gateway import Frame, Parts, eventually
 from services.api_gateway.wire.frames import CloseCode
 
@@ -78,6 +81,16 @@ async def test_anything_but_a_valid_hello_first_closes(
     async with gateway.connect() as client:
         await client.send(first)
         assert await client.close_code() == CloseCode.MALFORMED_FRAME
+
+
+async def test_without_a_store_a_client_is_told_to_come_back(gateway: Parts) -> None:
+    async def fail(_connection: HTTPConnection) -> str:
+        raise StoreUnavailableError("no disk")
+
+    gateway.services = replace(gateway.services, authenticate=fail)
+    async with gateway.connect() as client:
+        assert await client.close_code() == CloseCode.UNAVAILABLE
+    assert gateway.slots.taken == 0
 
 
 async def test_welcome_tells_epoch_and_heartbeat(gateway: Parts) -> None:

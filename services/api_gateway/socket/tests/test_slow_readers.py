@@ -140,6 +140,26 @@ async def test_replaying_waits_for_the_reader_a_page_at_a_time(
     await eventually(lambda: gateway.registry.count == 0)
 
 
+async def test_what_waits_comes_before_the_state_that_replaces_it(
+    gateway: Parts,
+) -> None:
+    stream = gateway.log.create()
+    async with RawPeer.open(gateway, stream, 0) as peer:
+        await eventually(lambda: len(gateway.fanout.listeners(stream)) == 1)
+        while _last_type(peer) != "live":
+            await peer.read(65_536)
+        # More than fits on the way, so that some of it waits in the gateway.
+        gateway.log.append(stream, LONG, count=200)
+        again = {"type": "subscribe", "streams": [{"stream": stream}]}
+        peer.protocol.send_text(json.dumps(again).encode())
+        await peer.flush()
+        while gateway.log.snapshots == 0 or _last_type(peer) != "live":
+            await peer.read(65_536)
+        seqs = [json.loads(bytes(one.data)).get("seq") for one in peer.frames[2:]]
+        assert seqs == [*range(1, 201), 200, 200]
+    await eventually(lambda: gateway.registry.count == 0)
+
+
 async def test_a_reader_that_stops_altogether_is_cut_off(gateway: Parts) -> None:
     gateway.configure(outbox=OutboxSettings(heartbeat_seconds=0.1, stall_seconds=0.3))
     stream = gateway.log.create()

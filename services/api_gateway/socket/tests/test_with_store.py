@@ -16,7 +16,13 @@ from services.api_gateway.commands.service import CommandService
 from services.api_gateway.config import LimitSettings
 from services.api_gateway.limits import MemoryLimits
 from services.api_gateway.socket.tests.gateway import Client, Frame, Parts, message
-from services.api_gateway.store import ActiveRun, RunProposal, Store, WhenBusy
+from services.api_gateway.store import (
+    ActiveRun,
+    DispatchPlace,
+    RunProposal,
+    Store,
+    WhenBusy,
+)
 from services.api_gateway.store_sql import open_store
 
 
@@ -51,7 +57,9 @@ class Talk:
     async def dispatch(self) -> str:
         """Claim the next run; returns its id."""
         (work,) = await self.store.claim_runnable("owner", 1)
-        assert await self.store.record_dispatch(work.run_id, "there:1", "instance")
+        assert await self.store.record_dispatch(
+            work.run_id, DispatchPlace("there:1", "instance")
+        )
         return work.run_id
 
     async def log(self) -> list[Frame]:

@@ -1,8 +1,12 @@
 """A founder with a session, and short ways to make things happen to them."""
 
 import json
+import re
+import sqlite3
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -10,6 +14,7 @@ from services.api_gateway.fanout import LoggedEvent
 from services.api_gateway.store import (
     Appended,
     CommandKey,
+    DispatchPlace,
     NewSession,
     RunProposal,
     RunWork,
@@ -89,7 +94,9 @@ class Bench:
     async def dispatch(self) -> RunWork:
         """Claim and dispatch the only runnable run."""
         work = await self.claim()
-        assert await self.store.record_dispatch(work.run_id, "there:1", "instance-1")
+        assert await self.store.record_dispatch(
+            work.run_id, DispatchPlace("there:1", "instance-1")
+        )
         return work
 
     async def play(
@@ -184,3 +191,12 @@ def step_done(step_id: str) -> tuple[str, dict[str, Any]]:
     """A task is complete."""
     data = {"status": "complete", "duration_ms": 5, "reused": False}
     return "step.finished", {"step_id": step_id, **data}
+
+
+def query_plan(database: Path, sql: str) -> list[str]:
+    """How SQLite would go about a statement, step by step."""
+    names = re.findall(r":(\w+)", sql)
+    values: Any = dict.fromkeys(names) if names else (None,) * sql.count("?")
+    with closing(sqlite3.connect(database)) as connection:
+        plan = connection.execute(f"EXPLAIN QUERY PLAN {sql}", values)
+        return [row[3] for row in plan]

@@ -44,6 +44,16 @@ def database(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
+async def migrated(database: Path) -> Path:
+    """A database as an installation has it."""
+    store = await open_store(
+        path=database, publish=lambda _events: None, end_stream=lambda _stream: None
+    )
+    await store.aclose()
+    return database
+
+
+@pytest.fixture
 async def bench(
     tmp_path: Path, database: Path, open_adapter: OpenAdapter
 ) -> AsyncIterator[Bench]:

@@ -299,3 +299,18 @@ async def test_replay_is_what_was_published_and_fits_the_schema(bench: Bench) ->
 async def test_an_unknown_stream_has_no_events(bench: Bench) -> None:
     page = await bench.store.log_page("session:none", 0, 10)
     assert (page.events, page.last_seq) == ((), 0)
+
+
+async def test_a_session_that_the_founder_deleted_may_be_deleted_again(
+    bench: Bench,
+) -> None:
+    keys = [bench.key("session.delete", id_) for id_ in (str(uuid4()), None)]
+    deleted = [
+        await bench.store.delete_session(key, bench.session_id)
+        for key in [*keys, *keys]
+    ]
+    assert len({each.founder_seq for each in deleted}) == 1
+    other = await bench.store.create_founder(uuid4().hex)
+    key = CommandKey(other.founder_id, "session.delete", None, "")
+    with pytest.raises(SessionUnknownError):
+        await bench.store.delete_session(key, bench.session_id)

@@ -146,7 +146,7 @@ async def test_a_second_process_is_refused_and_told_whose_it_is(
         check=False,
     )
     assert other.returncode == 1
-    assert f"StoreLockedError: process {os.getpid()} uses" in other.stderr
+    assert f"StoreLockedError: process {os.getpid()} on " in other.stderr
     await bench.send("still mine")
     with pytest.raises(StoreLockedError):
         await opened_at(database)
@@ -185,9 +185,8 @@ async def test_nobody_else_can_read_the_files(tmp_path: Path) -> None:
     await store.create_founder("hash")
     modes = {one.name: stat.S_IMODE(one.stat().st_mode) for one in folder.iterdir()}
     await store.aclose()
-    assert modes == dict.fromkeys(
-        (path.name, f"{path.name}-wal", f"{path.name}-shm", f"{path.name}.lock"), 0o600
-    )
+    beside = ("", "-wal", "-shm", ".lock", ".life")
+    assert modes == {f"{path.name}{suffix}": 0o600 for suffix in beside}
 
 
 async def test_a_folder_that_is_made_is_private(tmp_path: Path) -> None:
@@ -224,6 +223,7 @@ async def test_a_start_ends_the_leases_of_the_life_before(database: Path) -> Non
 
 _WRITING = """
 import asyncio, json, pathlib, sys
+from services.api_gateway.store import DispatchPlace
 from services.api_gateway.store_sql import open_store
 from services.api_gateway.store_sql.tests.bench import Bench, Clock, Published, reply
 
@@ -233,7 +233,7 @@ async def talk(store, published):
         accepted = await bench.send(f"message {number}")
         print(json.dumps([bench.session.stream, accepted.seq, accepted.message_id]))
         for work in await store.claim_runnable(bench.founder_id, 1):
-            await store.record_dispatch(work.run_id, "there", "i")
+            await store.record_dispatch(work.run_id, DispatchPlace("there", "i"))
             for offset, event in enumerate([*reply("a b c d"), ("run.finished", {})]):
                 await bench.play(work.run_id, event, after=offset)
         sys.stdout.flush()

@@ -1,6 +1,7 @@
 """Any order of commands, proposals, losses and restarts keeps every promise."""
 
 import asyncio
+import json
 import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable
@@ -12,7 +13,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from libs.errors import VentureBotsError
-from services.api_gateway.store import CommandKey, NewSession, RunProposal, WhenBusy
+from libs.testing.stream_state import reduce_log
+from services.api_gateway.errors import SessionUnknownError
+from services.api_gateway.store import (
+    CommandKey,
+    DispatchPlace,
+    NewSession,
+    RunProposal,
+    WhenBusy,
+)
 from services.api_gateway.store_sql import open_store, verify
 from services.api_gateway.store_sql.store import SqlStore
 from services.api_gateway.store_sql.tests.bench import (
@@ -25,7 +34,7 @@ from services.api_gateway.store_sql.tests.bench import (
     step,
     step_done,
 )
-from services.api_gateway.wire.views import FeedbackValue, RunError
+from services.api_gateway.wire.views import FeedbackValue, MessageView, Role, RunError
 
 LEASE_SECONDS = 15
 LOST = RunError(code="run_lost", detail="gone", retryable=True)
@@ -134,14 +143,16 @@ class World:
     async def claim(self, first: int, second: int) -> None:
         """Claim what may run, and perhaps die before it is dispatched."""
         for work in await self.store.claim_runnable(self.owner, 2):
-            self.scripts.setdefault(work.run_id, script(first))
             if work.run_id not in self.runs:
                 self.runs.append(work.run_id)
             if second % 4:
-                await self.store.record_dispatch(work.run_id, "there", "i")
+                await self.store.record_dispatch(
+                    work.run_id, DispatchPlace("there", "i")
+                )
+                self.scripts.setdefault(work.run_id, script(first))
 
     async def propose(self, first: int, second: int) -> None:
-        """The next events of every claimed run, some for the second time."""
+        """The next events of every dispatched run, some for the second time."""
         for run_id, proposals in self.scripts.items():
             known = (await self.store.append_run_events(run_id, [])).last_offset
             begin = max(0, known - first % 4)
@@ -178,6 +189,35 @@ class World:
                     None,
                 )
 
+    async def branch(self, first: int, second: int) -> None:
+        """The founder goes back to something they said, copied or not."""
+        stream = f"session:{self.session(first)}"
+        for event in reversed(self.published.events[-200:]):
+            if event.type == "message.accepted" and second % 4:
+                # Where something was said last, there is something to copy.
+                stream = event.stream
+                break
+        session_id = stream.partition(":")[2]
+        page = await self.store.messages(self.founder_id, session_id, limit=9)
+        own = [each for each in page.messages if each.role is Role.FOUNDER]
+        if not own:
+            return
+        branched = await self.store.branch_session(
+            self.key("b"), session_id, own[-1].message_id, "hello again"
+        )
+        self.sessions.append(branched.session.session_id)
+        self.runs.append(branched.run_id)
+
+    async def change(self, first: int, second: int) -> None:
+        """The founder names, pins and archives a session."""
+        await self.store.update_session(
+            self.key("u"),
+            self.session(first),
+            title=f"hello {second}" if first % 2 else None,
+            is_archived=bool(second % 2),
+            is_pinned=bool(second % 3),
+        )
+
     async def delete(self, first: int, _second: int) -> None:
         """The founder deletes a session and begins another."""
         await self.store.delete_session(self.key("d"), self.session(first))
@@ -210,8 +250,49 @@ class World:
             page = await self.store.log_page(stream, 0, 10_000)
             if page.last_seq and not page.compacted_through:
                 assert list(page.events) == self.published.of(stream)
+                self.prove_fold(stream, await self.shown(stream))
+        await self.prove_search()
         await self.close(is_clean=True)
         assert await verify(self.path) == []
+
+    async def shown(self, stream: str) -> list[MessageView]:
+        """The messages of a session's stream as they are read."""
+        kind, _, session_id = stream.partition(":")
+        if kind != "session":
+            return []
+        page = await self.store.messages(self.founder_id, session_id, limit=1_000)
+        return page.messages
+
+    def prove_fold(self, stream: str, messages: list[MessageView]) -> None:
+        """A client that was there from the beginning sees what is read."""
+        log = [json.loads(event.frame) for event in self.published.of(stream)]
+        state = reduce_log(stream, log)
+        assert state.violations == []
+        # A message that ended without a word is not kept.
+        seen = {
+            name: (text, state.statuses[name])
+            for name, text in state.texts.items()
+            if text or state.statuses[name] == "streaming"
+        }
+        assert seen == {
+            each.message_id: (each.text, each.status.value) for each in messages
+        }
+
+    async def prove_search(self) -> None:
+        """What is found is what is there, all of it."""
+        wanted: Counter[str] = Counter()
+        for session_id in set(self.sessions):
+            with suppress(SessionUnknownError):
+                session = await self.store.session(self.founder_id, session_id)
+                wanted[session_id] += "hello" in session.title
+                wanted[session_id] += sum(
+                    "hello" in message.text
+                    for message in await self.shown(session.stream)
+                )
+        page = await self.store.search(
+            self.founder_id, query="HELL", cursor=None, limit=10_000
+        )
+        assert Counter(hit.session.session_id for hit in page.hits) == +wanted
 
 
 Action = Callable[[World, int, int], Awaitable[None]]
@@ -224,6 +305,9 @@ ACTIONS: list[Action] = [
     World.lose,
     World.cancel,
     World.rate,
+    World.branch,
+    World.branch,
+    World.change,
     World.delete,
     World.pass_time,
     World.adopt,
@@ -253,5 +337,6 @@ def test_every_interleaving_keeps_every_promise() -> None:
         told.update(asyncio.run(live(actions)))
 
     check()
-    rare = ("run.finished", "run.failed", "run.cancelled", "message.queued")
+    rare = {"run.finished", "run.failed", "run.cancelled"}
+    rare |= {"message.queued", "message.copied"}
     assert all(told[kind] for kind in rare), told

@@ -1,8 +1,11 @@
 """Runs as orchestrators tell them: each word once, each end once."""
 
+from typing import Any
 from uuid import uuid4
 
-from services.api_gateway.store import RunProposal
+import pytest
+
+from services.api_gateway.store import Appended, DispatchPlace, RunProposal
 from services.api_gateway.store_sql.tests.bench import (
     OWNER,
     Bench,
@@ -102,6 +105,24 @@ async def test_words_of_no_open_message_are_left_out(bench: Bench) -> None:
     ]
 
 
+async def test_words_of_a_message_that_never_began_are_not_those_of_the_open_one(
+    bench: Bench,
+) -> None:
+    await bench.send()
+    work = await bench.dispatch()
+    await bench.play(
+        work.run_id,
+        started(),
+        *opened("m5", "fine"),
+        ("message.delta", {"message_id": "m1", "text": "stolen"}),
+        ("message.delta", {"message_id": "m9", "text": "stolen"}),
+        ended("m5", 4),
+        ("run.finished", {}),
+    )
+    assert [text for _, text in await bench.texts()] == ["hello", "fine"]
+    assert "stolen" not in str(await bench.log())
+
+
 async def test_a_length_that_differs_fails_the_message(bench: Bench) -> None:
     await bench.send("hello")
     work = await bench.dispatch()
@@ -163,7 +184,9 @@ async def test_a_run_ends_once(bench: Bench) -> None:
     await bench.store.fail_run(run_id, LOST)
     await bench.store.end_cancelled_run(run_id, "founder")
     assert (await bench.play(run_id, ("run.failed", {}), after=50)).is_over
-    assert not await bench.store.record_dispatch(run_id, "elsewhere", "i")
+    assert not await bench.store.record_dispatch(
+        run_id, DispatchPlace("elsewhere", "i")
+    )
     types = await bench.types()
     assert types.count("run.finished") == 1
     assert "run.failed" not in types
@@ -171,10 +194,11 @@ async def test_a_run_ends_once(bench: Bench) -> None:
 
 async def test_an_unknown_run_is_over(bench: Bench) -> None:
     unknown = str(uuid4())
-    assert (await bench.play(unknown, started())).is_over
+    over = Appended(last_offset=0, is_over=True)
+    assert await bench.play(unknown, started()) == over
     assert (await bench.store.fail_run(unknown, LOST)).is_over
     assert (await bench.store.end_cancelled_run(unknown, "x")).is_over
-    assert not await bench.store.record_dispatch(unknown, "there", "i")
+    assert not await bench.store.record_dispatch(unknown, DispatchPlace("there", "i"))
 
 
 async def test_usage_and_suggestions_are_kept(bench: Bench) -> None:
@@ -229,3 +253,37 @@ async def test_step_outputs_are_kept_and_never_shown(bench: Bench) -> None:
     )
     assert "secret" not in str(await bench.log())
     assert await bench.store.claim_runnable(OWNER, 1) == []
+
+
+@pytest.mark.parametrize(
+    ("terminal", "status"),
+    [
+        (("run.cancelled", {"reason": "founder"}), "cancelled"),
+        (("run.failed", LOST.model_dump()), "failed"),
+    ],
+)
+async def test_a_tool_call_ends_with_its_run(
+    bench: Bench, terminal: tuple[str, dict[str, Any]], status: str
+) -> None:
+    await bench.send()
+    work = await bench.dispatch()
+    call = {"step_id": "s1", "tool": "framework_lookup", "title": "Looking"}
+    done = {"tool_call_id": "t1", "status": "complete", "duration_ms": 3}
+    await bench.play(
+        work.run_id,
+        started(),
+        step("s1", "reply"),
+        ("tool.started", {"tool_call_id": "t1", **call}),
+        ("tool.finished", done),
+        ("tool.started", {"tool_call_id": "t2", **call}),
+    )
+    bench.clock.seconds += 2
+    await bench.play(work.run_id, terminal, after=5)
+    *_, tool, step_end, end = await bench.log()
+    assert tool["type"] == "tool.finished"
+    assert tool["data"] == {
+        "tool_call_id": "t2",
+        "status": status,
+        "duration_ms": 2_000,
+    }
+    assert (step_end["type"], end["type"]) == ("step.finished", terminal[0])

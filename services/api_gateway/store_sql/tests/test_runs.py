@@ -5,7 +5,12 @@ from uuid import uuid4
 import pytest
 
 from services.api_gateway.errors import NotRetryableRunError
-from services.api_gateway.store import RunProposal, RunWork
+from services.api_gateway.store import (
+    DispatchPlace,
+    NewSession,
+    RunProposal,
+    RunWork,
+)
 from services.api_gateway.store_sql.tests.bench import (
     OWNER,
     Bench,
@@ -83,15 +88,46 @@ async def test_a_waiting_run_is_cancelled_at_once(bench: Bench) -> None:
     log = await bench.log()
     assert [event["type"] for event in log[-2:]] == ["run.cancelled", "message.queued"]
     assert log[-1]["data"] == {"message_id": third.message_id, "position": 1}
+    assert log[-2]["data"] == {"reason": "founder"}
     again = await bench.store.cancel_run(bench.key("run.cancel", "c"), second.run_id)
     assert again == decision
+
+
+async def test_a_waiting_run_says_who_stopped_it(bench: Bench) -> None:
+    await bench.send("one")
+    second = await bench.send("two")
+    key = bench.key("run.cancel")
+    await bench.store.cancel_run(key, second.run_id, "interrupted")
+    [event] = [each for each in await bench.log() if each["type"] == "run.cancelled"]
+    assert event["data"] == {"reason": "interrupted"}
 
 
 async def test_a_claimed_run_that_is_cancelled_is_not_dispatched(bench: Bench) -> None:
     await bench.send()
     work = await bench.claim()
     await bench.store.cancel_run(bench.key("run.cancel"), work.run_id)
-    assert not await bench.store.record_dispatch(work.run_id, "there", "i")
+    assert not await bench.store.record_dispatch(
+        work.run_id, DispatchPlace("there", "i")
+    )
+
+
+async def test_a_run_is_dispatched_with_its_claim_while_there_are_places(
+    bench: Bench,
+) -> None:
+    await bench.send()
+    bench.clock.seconds += 1
+    other = await bench.store.create_session(
+        bench.key("session.create"), NewSession(title=None, has_opening=True)
+    )
+    place = DispatchPlace("there:1", "instance-1")
+    first, second = await bench.store.claim_runnable(OWNER, 2, [place])
+    assert (first.place, second.place) == (place, None)
+    assert second.session_id == other.session.session_id
+    decision = await bench.store.cancel_run(bench.key("run.cancel"), first.run_id)
+    assert decision.active is not None
+    assert decision.active.address == "there:1"
+    decision = await bench.store.cancel_run(bench.key("run.cancel"), second.run_id)
+    assert decision.active is None
 
 
 async def test_a_dispatched_run_is_marked_to_be_stopped(bench: Bench) -> None:
@@ -109,9 +145,13 @@ async def test_a_dispatched_run_is_marked_to_be_stopped(bench: Bench) -> None:
 async def test_a_run_that_has_begun_is_not_dispatched_again(bench: Bench) -> None:
     await bench.send()
     work = await bench.dispatch()
-    assert await bench.store.record_dispatch(work.run_id, "there:2", "instance-2")
+    assert await bench.store.record_dispatch(
+        work.run_id, DispatchPlace("there:2", "instance-2")
+    )
     await bench.play(work.run_id, started())
-    assert not await bench.store.record_dispatch(work.run_id, "there:3", "instance-3")
+    assert not await bench.store.record_dispatch(
+        work.run_id, DispatchPlace("there:3", "instance-3")
+    )
 
 
 async def test_leases_that_ended_are_taken_over(bench: Bench) -> None:

@@ -1,6 +1,8 @@
 """Snapshots are of one moment; compaction takes nothing a snapshot would miss."""
 
 import asyncio
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 from services.api_gateway.store import NewSession
@@ -60,17 +62,45 @@ async def test_a_snapshots_seq_and_words_are_of_one_moment(bench: Bench) -> None
     await bench.store.append_run_events(work.run_id, proposals[-1:])
 
 
-async def test_compaction_waits_until_a_session_is_idle(bench: Bench) -> None:
+async def test_compaction_waits_until_a_run_ended_a_while_ago(bench: Bench) -> None:
+    await bench.send("one")
+    await bench.answer("a b c")
+    assert await bench.store.compact(older_than_seconds=60, limit=100) == 0
+    bench.clock.seconds += HOUR
+    await bench.send("two")
+    await bench.answer("d e")
+    assert await bench.store.compact(older_than_seconds=60, limit=100) == 3
+    assert await bench.store.compact(older_than_seconds=60, limit=100) == 0
+    bench.clock.seconds += HOUR
+    assert await bench.store.compact(older_than_seconds=60, limit=100) == 2
+    assert await bench.store.compact(older_than_seconds=60, limit=100) == 0
+
+
+async def test_a_run_that_ended_earlier_moves_no_watermark_back(
+    bench: Bench, database: Path
+) -> None:
     await bench.send("one")
     await bench.answer("a b c")
     bench.clock.seconds += HOUR
     await bench.send("two")
-    assert await bench.store.compact(older_than_seconds=60, limit=100) == 0
     await bench.answer("d e")
-    assert await bench.store.compact(older_than_seconds=60, limit=100) == 0
+    # As after a life whose clock was ahead.
+    with closing(sqlite3.connect(database)) as connection, connection:
+        connection.execute(
+            "UPDATE runs SET ended_at = '9999' WHERE created_seq ="
+            " (SELECT min(created_seq) FROM runs)"
+        )
     bench.clock.seconds += HOUR
-    assert await bench.store.compact(older_than_seconds=60, limit=100) == 5
-    assert await bench.store.compact(older_than_seconds=60, limit=100) == 0
+    assert await bench.store.compact(older_than_seconds=60, limit=100) == 2
+    watermark = (
+        await bench.store.log_page(bench.session.stream, 0, 1)
+    ).compacted_through
+    with closing(sqlite3.connect(database)) as connection, connection:
+        connection.execute("UPDATE runs SET ended_at = '2000' WHERE ended_at = '9999'")
+    assert await bench.store.compact(older_than_seconds=60, limit=100) == 3
+    page = await bench.store.log_page(bench.session.stream, 0, 1)
+    assert page.compacted_through == watermark
+    assert await verify(database) == []
 
 
 async def test_what_is_left_after_compaction_is_dense_and_whole(

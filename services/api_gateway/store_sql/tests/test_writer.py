@@ -1,7 +1,9 @@
 """Group commit: many units, few commits, nothing told before it is stored."""
 
 import asyncio
+import sqlite3
 import threading
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,8 +12,10 @@ import pytest
 from services.api_gateway.errors import SessionUnknownError, StoreUnavailableError
 from services.api_gateway.fanout import LoggedEvent
 from services.api_gateway.store import CommandKey, WhenBusy
+from services.api_gateway.store_sql import writer as writer_module
 from services.api_gateway.store_sql.log import Tx
-from services.api_gateway.store_sql.store import SqlStore, open_store
+from services.api_gateway.store_sql.opening import open_store
+from services.api_gateway.store_sql.store import SqlStore
 from services.api_gateway.store_sql.tests.bench import Bench, Clock, Published
 
 
@@ -36,6 +40,12 @@ class Held:
         """Let the writer go on."""
         self._release.set()
         await self._task
+
+
+def synchronous(tx: Tx) -> int:
+    """How the connection waits for the disk: 1 is NORMAL, 2 is FULL."""
+    (level,) = tx.connection.execute("PRAGMA synchronous").fetchone()
+    return int(level)
 
 
 @pytest.fixture
@@ -106,13 +116,14 @@ async def test_a_cancelled_caller_does_not_undo_the_commit(
     held = Held(sql_store)
     await held.entered()
     sending = asyncio.create_task(bench.send("kept"))
+    other = asyncio.create_task(bench.send("told"))
     await asyncio.sleep(0)
     sending.cancel()
     await held.let_go()
     with pytest.raises(asyncio.CancelledError):
         await sending
-    await bench.store.status()
-    assert [text for _, text in await bench.texts()] == ["kept"]
+    await other
+    assert [text for _, text in await bench.texts()] == ["kept", "told"]
     assert "message.accepted" in [event.type for event in bench.published.events]
 
 
@@ -169,3 +180,182 @@ async def test_a_closed_store_refuses(database: Path) -> None:
     await store.aclose()
     with pytest.raises(StoreUnavailableError):
         await store.create_founder("hash")
+
+
+async def test_a_refused_unit_alone_leaves_nothing_behind(
+    bench: Bench, sql_store: SqlStore
+) -> None:
+    def write_and_raise(tx: Tx) -> None:
+        tx.append(bench.session.stream, "session.updated", {"session": {}})
+        tx.ended_streams.append("nothing")
+        raise ValueError("after a write")
+
+    before = await bench.log()
+    published = len(bench.published.events)
+    with pytest.raises(ValueError, match="after a write"):
+        await sql_store.writer.submit(write_and_raise, is_durable=False)
+    assert await bench.log() == before
+    assert len(bench.published.events) == published
+    assert bench.published.ended == []
+
+
+async def test_what_the_database_refuses_one_unit_is_refused_to_that_unit_alone(
+    bench: Bench, sql_store: SqlStore
+) -> None:
+    def write_and_contradict(tx: Tx) -> None:
+        tx.append(bench.session.stream, "session.updated", {"session": {}})
+        tx.connection.execute("INSERT INTO streams SELECT * FROM streams LIMIT 1")
+
+    held = Held(sql_store)
+    await held.entered()
+    units = [
+        asyncio.create_task(
+            sql_store.writer.submit(write_and_contradict, is_durable=False)
+        ),
+        asyncio.create_task(bench.send("kept")),
+    ]
+    await asyncio.sleep(0)
+    await held.let_go()
+    refused, _ = await asyncio.gather(*units, return_exceptions=True)
+    assert isinstance(refused, sqlite3.IntegrityError)
+    assert [text for _, text in await bench.texts()] == ["kept"]
+    assert sql_store.writer.counters.failed_commits == 0
+
+
+@pytest.mark.parametrize("is_spoiled", [False, True])
+async def test_a_file_that_fails_under_a_unit_fails_its_batch_and_is_opened_anew(
+    bench: Bench, sql_store: SqlStore, *, is_spoiled: bool
+) -> None:
+    def spoil(tx: Tx) -> None:
+        tx.append(bench.session.stream, "session.updated", {"session": {}})
+        raise ValueError("after a write")
+
+    def fail(tx: Tx) -> None:
+        tx.connection.execute("PRAGMA query_only = ON")
+        tx.append(bench.session.stream, "session.updated", {"session": {}})
+
+    held = Held(sql_store)
+    await held.entered()
+    units = [
+        asyncio.create_task(sql_store.writer.submit(work, is_durable=False))
+        for work in ((spoil, fail) if is_spoiled else (fail, lambda _tx: None))
+    ]
+    await asyncio.sleep(0)
+    await held.let_go()
+    refusals = await asyncio.gather(*units, return_exceptions=True)
+    assert [type(refusal) for refusal in refusals] == [StoreUnavailableError] * 2
+    assert sql_store.writer.counters.failed_commits == 1
+    assert await sql_store.writer.submit(synchronous, is_durable=False) == 1
+    await bench.send("after")
+    assert [text for _, text in await bench.texts()] == ["after"]
+
+
+async def test_what_is_refused_before_it_writes_is_tried_once(
+    sql_store: SqlStore,
+) -> None:
+    tries = []
+
+    def refuse(_tx: Tx) -> None:
+        tries.append(1)
+        raise ValueError("before any write")
+
+    with pytest.raises(ValueError, match="before any write"):
+        await sql_store.writer.submit(refuse, is_durable=False)
+    assert len(tries) == 1
+    assert sql_store.writer.counters.failed_commits == 0
+
+
+async def test_a_commit_has_a_bounded_number_of_units(database: Path) -> None:
+    commits: list[int] = []
+    told_seconds: list[float] = []
+
+    def on_commit(units: int, seconds: float) -> None:
+        commits.append(units)
+        told_seconds.append(seconds)
+
+    began = time.perf_counter()
+    store = await open_store(
+        path=database,
+        publish=lambda _events: None,
+        end_stream=lambda _stream: None,
+        on_commit=on_commit,
+    )
+    held = Held(store)
+    await held.entered()
+    commits.clear()
+    calls = [asyncio.create_task(store.renew_leases(f"{n}")) for n in range(600)]
+    while store.writer.queue_depth < 601:
+        await asyncio.sleep(0)
+    await held.let_go()
+    await asyncio.gather(*calls)
+    counters = store.writer.counters.as_dict()
+    await store.aclose()
+    assert commits[:4] == [1, 256, 256, 88]
+    assert min(told_seconds) > 0
+    assert sum(told_seconds) < time.perf_counter() - began
+    assert counters == {"units": 601, "commits": 4, "events": 0, "failed_commits": 0}
+
+
+async def test_patient_units_rest_between_their_commits(
+    sql_store: SqlStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer_module, "_REST_SECONDS", 0.2)
+    began = time.monotonic()
+    for _ in range(3):
+        await sql_store.writer.submit(
+            lambda _tx: None, is_durable=False, is_patient=True
+        )
+    assert time.monotonic() - began >= 0.4
+
+
+async def test_a_unit_that_is_not_patient_ends_the_rest(
+    sql_store: SqlStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def be_patient() -> None:
+        await sql_store.writer.submit(
+            lambda _tx: None, is_durable=False, is_patient=True
+        )
+
+    await be_patient()
+    monkeypatch.setattr(writer_module, "_REST_SECONDS", 3_600.0)
+    before = sql_store.writer.counters.commits
+    patient = asyncio.create_task(be_patient())
+    await asyncio.wait([patient], timeout=0.2)
+    assert not patient.done()
+    await sql_store.writer.submit(lambda _tx: None, is_durable=False)
+    await patient
+    assert sql_store.writer.counters.commits - before == 1
+
+
+async def test_streams_that_ended_are_told(bench: Bench, sql_store: SqlStore) -> None:
+    def end(tx: Tx) -> None:
+        tx.ended_streams.extend(["session:one", "session:two"])
+
+    await sql_store.writer.submit(end, is_durable=False)
+    assert bench.published.ended == ["session:one", "session:two"]
+
+
+async def test_a_unit_has_the_clocks_time_unless_that_was_set_back(
+    bench: Bench, sql_store: SqlStore
+) -> None:
+    async def told_at(seconds: float) -> str:
+        bench.clock.seconds = seconds
+        return await sql_store.writer.submit(lambda tx: tx.now, is_durable=False)
+
+    noon = 1_800_014_400.0
+    assert await told_at(noon) == "2027-01-15T12:00:00.000Z"
+    assert await told_at(noon) == "2027-01-15T12:00:00.000Z"
+    assert await told_at(noon + 60) == "2027-01-15T12:01:00.000Z"
+    assert await told_at(noon) == "2027-01-15T12:01:00.001Z"
+    assert await told_at(noon) == "2027-01-15T12:01:00.002Z"
+    assert await told_at(noon + 120) == "2027-01-15T12:02:00.000Z"
+
+
+async def test_only_what_must_survive_a_power_cut_waits_for_the_disk(
+    sql_store: SqlStore,
+) -> None:
+    levels = [
+        await sql_store.writer.submit(synchronous, is_durable=is_durable)
+        for is_durable in (True, False, False, True)
+    ]
+    assert levels == [2, 1, 1, 2]

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -198,3 +199,25 @@ async def test_a_silent_stream_is_kept_open_by_comments(gateway: Parts) -> None:
     async with _follow(gateway, gateway.log.create()) as reader:
         await reader.until("live")
         assert await reader.block() == {"": "ping"}
+
+
+async def test_a_reader_that_takes_nothing_is_cut_off_not_waited_for(
+    gateway: Parts,
+) -> None:
+    gateway.configure(outbox=OutboxSettings(heartbeat_seconds=0.1, stall_seconds=0.3))
+    stream = gateway.log.create()
+    gateway.log.append(stream, "x" * 50_000, count=100)
+    with socket.socket() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+        connection.setblocking(False)
+        loop = asyncio.get_running_loop()
+        await loop.sock_connect(connection, ("127.0.0.1", gateway.port))
+        path = f"/v1/streams/{stream}/live?after_seq=0"
+        head = f"GET {path} HTTP/1.1\r\nHost: x\r\nAuthorization: {BEARER}\r\n\r\n"
+        await loop.sock_sendall(connection, head.encode())
+        # Reset, so that not even the kernel keeps what was not read.
+        await eventually(
+            lambda: connection.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) != 0
+        )
+    assert gateway.registry.count == 0
+    assert gateway.slots.taken == 0

@@ -3,7 +3,7 @@
 import asyncio
 from abc import abstractmethod
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, override
 
 from pydantic import BaseModel, ConfigDict, PrivateAttr
@@ -16,7 +16,9 @@ from services.orchestrator.runtime.compat import (
     Task,
     llm_call_context,
 )
+from services.orchestrator.runtime.llm.model_call import measured
 from services.orchestrator.runtime.llm.quota import Quota
+from services.orchestrator.runtime.llm.window import fitted, tokens_in, tokens_of
 from services.orchestrator.runtime.scope import TokenTap, current_run, current_step
 
 __all__ = ["ChatMessage", "Completion", "StreamingLLM", "TokenUsage", "ToolCall"]
@@ -48,6 +50,18 @@ class Completion:
 
 def _ignore(_piece: str) -> None:
     """Drop a piece: nobody listens."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """One call, its prompt fitted to the window already."""
+
+    founder_ref: str
+    messages: list[ChatMessage]
+    prompt_tokens: int
+    max_tokens: int | None
+    tools: list[dict[str, Any]] = field(default_factory=list)
+    tap: TokenTap = _ignore
 
 
 class StreamingLLM(BaseLLM):
@@ -83,14 +97,64 @@ class StreamingLLM(BaseLLM):
 
     @abstractmethod
     async def complete(
-        self, messages: list[ChatMessage], tools: list[dict[str, Any]], tap: TokenTap
+        self,
+        messages: list[ChatMessage],
+        tools: list[dict[str, Any]],
+        tap: TokenTap,
+        *,
+        max_tokens: int | None = None,
     ) -> Completion:
         """Ask the model, give each piece of text to the tap, return the whole.
+
+        `max_tokens` bounds the answer in place of the document's bound.
 
         Raises:
             LLMError: The call failed; retried already where that is right.
 
         """
+
+    async def write(
+        self, messages: list[ChatMessage], max_tokens: int, *, founder_ref: str
+    ) -> Completion:
+        """Ask for text nobody is shown, outside any step.
+
+        Raises:
+            LLMError: The call failed.
+
+        """
+        return await self._in_turn(
+            _Request(
+                founder_ref=founder_ref,
+                messages=messages,
+                prompt_tokens=tokens_of(messages),
+                max_tokens=max_tokens,
+            )
+        )
+
+    async def _in_turn(self, request: "_Request") -> Completion:
+        """Complete within the quota, and tell it what was used."""
+        async with self._quota.slot(request.founder_ref, request.prompt_tokens) as slot:
+            completion = await self._measured(request)
+            if (usage := completion.usage) is not None:
+                slot.used_tokens = usage.prompt_tokens + usage.completion_tokens
+        return completion
+
+    async def _measured(self, request: "_Request") -> Completion:
+        """Complete, and tell whoever observes the run what it came to."""
+        max_tokens = request.max_tokens
+        if max_tokens is not None:
+            left = self._document.context_window - request.prompt_tokens
+            max_tokens = max(1, min(max_tokens, left))
+        with measured(self._document, request.messages) as call:
+            completion = await self.complete(
+                request.messages, request.tools, request.tap, max_tokens=max_tokens
+            )
+            call.output = completion.text
+            call.finish_reason = completion.finish_reason or ""
+            if completion.usage is not None:
+                call.prompt_tokens = completion.usage.prompt_tokens
+                call.completion_tokens = completion.usage.completion_tokens
+        return completion
 
     async def aclose(self) -> None:
         """Close connections; the default has none."""
@@ -116,9 +180,15 @@ class StreamingLLM(BaseLLM):
             )
             step = current_step.get()
             tap = _ignore if step is None else step.take_text
+            most, founder_ref = self._document.max_output_tokens, ""
+            if step is not None:
+                founder_ref = step.run.plan.founder_ref
+                most = step.run.budget.most_tokens(most)
             try:
-                async with self._quota.slot(self.get_input_tokens_count(formatted)):
-                    completion = await self.complete(formatted, tools or [], tap)
+                sent, tokens = fitted(formatted, tools or [], self._document)
+                completion = await self._in_turn(
+                    _Request(founder_ref, sent, tokens, most, tools or [], tap)
+                )
             except BaseException as error:
                 # A cancel too: the bus pairs each start with an end.
                 self._emit_call_failed_event(
@@ -183,8 +253,8 @@ class StreamingLLM(BaseLLM):
         tools: list[dict[str, Any]] | None = None,
         response_model: type[BaseModel] | None = None,
     ) -> int:
-        """An estimate: one token per four characters."""
-        del tools, response_model
+        """An estimate that is rather too high."""
+        del response_model
         if isinstance(messages, str):
-            return (len(messages) + 3) // 4
-        return sum(len(str(message.get("content") or "")) for message in messages) // 4
+            return tokens_in(messages)
+        return tokens_of(messages, tools or [])

@@ -9,6 +9,7 @@ from typing import assert_never
 
 from libs.crewspec.compiled import LiveDocuments, ModelDocument, ModelProviderKind
 from services.orchestrator.errors import RunFailedError
+from services.orchestrator.runtime.llm.addresses import AddressPolicy
 from services.orchestrator.runtime.llm.base import StreamingLLM
 from services.orchestrator.runtime.llm.openai_compatible import OpenAICompatibleLLM
 from services.orchestrator.runtime.llm.simulated import SimulatedLLM
@@ -30,10 +31,18 @@ class ModelCatalogue:
     that began with it ends.
     """
 
-    def __init__(self, *, salt: str | None, seed: int, has_faults: bool) -> None:
+    def __init__(
+        self,
+        *,
+        salt: str | None,
+        seed: int,
+        has_faults: bool,
+        addresses: AddressPolicy,
+    ) -> None:
         self._salt = secrets.token_hex(8) if salt is None else salt
         self._seed = seed
         self._has_faults = has_faults
+        self._addresses = addresses
         self._entries: dict[ModelDocument, _Entry] = {}
         self._closing: set[asyncio.Task[None]] = set()
 
@@ -98,6 +107,6 @@ class ModelCatalogue:
                     has_faults=self._has_faults,
                 )
             case ModelProviderKind.OPENAI_COMPATIBLE:
-                return OpenAICompatibleLLM(document)
+                return OpenAICompatibleLLM(document, addresses=self._addresses)
             case _:
                 assert_never(document.provider)

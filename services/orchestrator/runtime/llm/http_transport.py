@@ -15,6 +15,11 @@ import httptools
 import httpx
 
 from services.orchestrator.pace import next_moment
+from services.orchestrator.runtime.llm.addresses import (
+    AddressPolicy,
+    Resolve,
+    resolve,
+)
 
 __all__ = ["StreamingTransport"]
 
@@ -24,6 +29,9 @@ _PAUSE_SECONDS = 0.1
 joined anyway, and waking the reader costs more than parsing a token."""
 _EAGER_READS = 4
 """Reads of an answer that wait for nothing: the first token is among them."""
+_MAX_OVERHEAD_BYTES = 65_536
+_OVERHEAD_TO_BODY = 16
+"""Of headers, chunk sizes and trailers, to what they carry."""
 _IDLE_SECONDS = 15.0
 _INFORMATIONAL = range(100, 200)
 _DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -48,8 +56,10 @@ class _Connection(asyncio.Protocol):
         self._has_headers = False
         self._is_complete = False
         self._keeps_alive = False
+        self._is_followed = False
         self._chunks: list[bytes] = []
         self._buffered = 0
+        self._overhead_left = _MAX_OVERHEAD_BYTES
         self._is_paused = False
         self._error: httpx.TransportError | None = None
         self._waiter: asyncio.Future[None] | None = None
@@ -64,6 +74,7 @@ class _Connection(asyncio.Protocol):
             self.is_open
             and self._is_complete
             and self._keeps_alive
+            and not self._is_followed
             and not self._is_paused
         )
 
@@ -138,12 +149,21 @@ class _Connection(asyncio.Protocol):
     @override
     def data_received(self, data: bytes) -> None:
         """Parse; the callbacks below gather what was found."""
+        if self._is_complete:
+            self.abort()  # nobody asked for more
+            return
+        self._overhead_left -= len(data)
         try:
             self._parser.feed_data(data)
-        except httptools.HttpParserError as error:
-            self._error = httpx.RemoteProtocolError(type(error).__name__)
-            self.abort()
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
+            self._fail(type(error).__name__)
+        if self._overhead_left < 0:
+            self._fail("more headers than answer")
         self._wake_soon()
+
+    def _fail(self, reason: str) -> None:
+        self._error = httpx.RemoteProtocolError(reason)
+        self.abort()
 
     @override
     def connection_lost(self, exc: Exception | None) -> None:
@@ -157,12 +177,19 @@ class _Connection(asyncio.Protocol):
             self._error = httpx.RemoteProtocolError("the server closed the connection")
         self._wake()
 
+    def on_message_begin(self) -> None:
+        """Note an answer that follows the whole one: nobody asked for it."""
+        self._is_followed = self._is_complete
+
     def on_header(self, name: bytes, value: bytes) -> None:
         """Gather a header."""
-        self._headers.append((name, value))
+        if not self._has_headers:
+            self._headers.append((name, value))
 
     def on_headers_complete(self) -> None:
         """Let the exchange return, unless this was only an interim answer."""
+        if self._is_complete:
+            return
         if self._parser.get_status_code() in _INFORMATIONAL:
             self._headers.clear()
         else:
@@ -170,8 +197,11 @@ class _Connection(asyncio.Protocol):
 
     def on_body(self, body: bytes) -> None:
         """Gather a piece of the body; stop reading when nobody takes them."""
+        if self._is_complete:
+            return
         self._chunks.append(body)
         self._buffered += len(body)
+        self._overhead_left += len(body) * _OVERHEAD_TO_BODY
         is_full = self._buffered > _PAUSE_AT_BYTES
         if is_full and not self._is_paused and self._transport is not None:
             self._is_paused = True
@@ -179,7 +209,7 @@ class _Connection(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         """Note the end of the answer."""
-        if self._has_headers:
+        if self._has_headers and not self._is_complete:
             self._is_complete = True
             self._keeps_alive = self._parser.should_keep_alive()
 
@@ -205,8 +235,19 @@ class _Body(httpx.AsyncByteStream):
 class StreamingTransport(httpx.AsyncBaseTransport):
     """Connections to one provider, kept for a few seconds between requests."""
 
-    def __init__(self, *, connect_timeout_seconds: float) -> None:
+    def __init__(
+        self,
+        *,
+        connect_timeout_seconds: float,
+        addresses: AddressPolicy,
+        resolve: Resolve = resolve,
+        idle_seconds: float = _IDLE_SECONDS,
+    ) -> None:
+        self._idle_seconds = idle_seconds
+        self._sweeper: asyncio.TimerHandle | None = None
         self._connect_timeout_seconds = connect_timeout_seconds
+        self._addresses = addresses
+        self._resolve = resolve
         self._idle: deque[_Connection] = deque()
         self._active: set[_Connection] = set()
         self._tls: ssl.SSLContext | None = None
@@ -217,6 +258,7 @@ class StreamingTransport(httpx.AsyncBaseTransport):
 
         Raises:
             httpx.TransportError: No connection, or one that broke.
+            LLMAddressRefusedError: The host is none that may be connected to.
 
         """
         body = await request.aread()
@@ -236,12 +278,30 @@ class StreamingTransport(httpx.AsyncBaseTransport):
         if connection.is_reusable:
             connection.idle_since = asyncio.get_running_loop().time()
             self._idle.append(connection)
+            if self._sweeper is None:
+                self._sweep_in(self._idle_seconds)
         else:
             connection.abort()
+
+    def _sweep_in(self, seconds: float) -> None:
+        loop = asyncio.get_running_loop()
+        self._sweeper = loop.call_later(seconds, self._close_stale)
+
+    def _close_stale(self) -> None:
+        """Close what nobody needed: the newest is used first, the others age."""
+        self._sweeper = None
+        oldest_kept = asyncio.get_running_loop().time() - self._idle_seconds
+        while self._idle and self._idle[0].idle_since <= oldest_kept:
+            self._idle.popleft().abort()
+        if self._idle:
+            self._sweep_in(self._idle[0].idle_since - oldest_kept)
 
     @override
     async def aclose(self) -> None:
         """Close all connections."""
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+            self._sweeper = None
         for connection in (*self._idle, *self._active):
             connection.abort()
         self._idle.clear()
@@ -250,31 +310,44 @@ class StreamingTransport(httpx.AsyncBaseTransport):
     async def _connection_to(self, url: httpx.URL) -> _Connection:
         port = url.port or _DEFAULT_PORTS[url.scheme]
         origin = (url.scheme, url.host, port)
-        loop = asyncio.get_running_loop()
         while self._idle:
             kept = self._idle.pop()
-            is_fresh = loop.time() - kept.idle_since < _IDLE_SECONDS
-            if kept.is_open and is_fresh and kept.origin == origin:
+            if kept.is_open and kept.origin == origin:
                 return kept
             kept.abort()
         try:
             async with asyncio.timeout(self._connect_timeout_seconds):
-                _, connection = await loop.create_connection(
-                    lambda: _Connection(origin),
-                    url.host,
-                    port,
-                    ssl=self._tls_context() if url.scheme == "https" else None,
-                )
+                return await self._connect(origin)
         except TimeoutError as error:
             raise httpx.ConnectTimeout("no connection in time") from error
         except OSError as error:
             raise httpx.ConnectError(type(error).__name__) from error
-        return connection
 
-    def _tls_context(self) -> ssl.SSLContext:
-        """One for all connections: making it takes 60 ms."""
+    async def _connect(self, origin: _Origin) -> _Connection:
+        """Connect to the first address that answers, among those allowed."""
+        scheme, host, port = origin
+        is_encrypted = scheme == "https"
+        allowed = await self._addresses.addresses(host, port, self._resolve)
+        for address in allowed:
+            try:
+                _, connection = await asyncio.get_running_loop().create_connection(
+                    lambda: _Connection(origin),
+                    address,
+                    port,
+                    ssl=await self._tls_context() if is_encrypted else None,
+                    server_hostname=host if is_encrypted else None,
+                )
+            except OSError:
+                if address == allowed[-1]:
+                    raise
+            else:
+                return connection
+        raise AssertionError("the last address connects or raises")
+
+    async def _tls_context(self) -> ssl.SSLContext:
+        """One for all connections: making it takes 60 ms, so not on the loop."""
         if self._tls is None:
-            self._tls = ssl.create_default_context()
+            self._tls = await asyncio.to_thread(ssl.create_default_context)
         return self._tls
 
 

@@ -12,9 +12,15 @@ from pydantic import PrivateAttr
 from libs.crewspec.compiled import ModelDocument
 from services.orchestrator.errors import (
     LLMBadOutputError,
+    LLMContextExceededError,
     LLMError,
     LLMTimeoutError,
     LLMUnavailableError,
+)
+from services.orchestrator.runtime.llm.addresses import (
+    AddressPolicy,
+    Resolve,
+    resolve,
 )
 from services.orchestrator.runtime.llm.api_key import ApiKey
 from services.orchestrator.runtime.llm.base import (
@@ -22,6 +28,7 @@ from services.orchestrator.runtime.llm.base import (
     Completion,
     StreamingLLM,
 )
+from services.orchestrator.runtime.llm.breaker import CircuitBreaker
 from services.orchestrator.runtime.llm.chat_chunks import ChatCompletionReader
 from services.orchestrator.runtime.llm.http_transport import StreamingTransport
 from services.orchestrator.runtime.llm.provider_errors import (
@@ -29,7 +36,8 @@ from services.orchestrator.runtime.llm.provider_errors import (
     is_worth_a_retry,
 )
 from services.orchestrator.runtime.llm.sse import SSEParser, SSETooLongError
-from services.orchestrator.runtime.scope import TokenTap
+from services.orchestrator.runtime.llm.window import tokens_of, without_oldest
+from services.orchestrator.runtime.scope import TokenTap, current_step
 
 __all__ = ["OpenAICompatibleLLM"]
 
@@ -52,21 +60,31 @@ class OpenAICompatibleLLM(StreamingLLM):
 
     _client: httpx.AsyncClient = PrivateAttr()
     _api_key: ApiKey = PrivateAttr()
+    _breaker: CircuitBreaker = PrivateAttr()
     _url: str = PrivateAttr()
 
-    def __init__(self, document: ModelDocument) -> None:
+    def __init__(
+        self,
+        document: ModelDocument,
+        *,
+        addresses: AddressPolicy | None = None,
+        resolve: Resolve = resolve,
+    ) -> None:
         super().__init__(document)
         if document.endpoint is None:
             raise LLMUnavailableError(f"model {document.name!r} has no endpoint")
         self._url = f"{document.endpoint.rstrip('/')}/chat/completions"
         self._api_key = ApiKey(document)
+        self._breaker = CircuitBreaker(document.name)
         self._client = httpx.AsyncClient(
             follow_redirects=False,
             timeout=None,  # noqa: S113 - told apart below: connect, first token, idle
             # The environment could name a proxy or a .netrc for our key.
             trust_env=False,
             transport=StreamingTransport(
-                connect_timeout_seconds=document.connect_timeout_seconds
+                connect_timeout_seconds=document.connect_timeout_seconds,
+                addresses=addresses or AddressPolicy(),
+                resolve=resolve,
             ),
         )
 
@@ -77,28 +95,79 @@ class OpenAICompatibleLLM(StreamingLLM):
 
     @override
     async def complete(
-        self, messages: list[ChatMessage], tools: list[dict[str, Any]], tap: TokenTap
+        self,
+        messages: list[ChatMessage],
+        tools: list[dict[str, Any]],
+        tap: TokenTap,
+        *,
+        max_tokens: int | None = None,
     ) -> Completion:
         """Ask, and ask again while nothing came and it may help."""
         limit = asyncio.timeout(self.document.total_timeout_seconds)
         try:
             async with limit:
-                return await self._with_retries(self._body(messages, tools), tap)
+                return await self._with_retries(messages, tools, tap, max_tokens)
         except TimeoutError as error:
             if not limit.expired():
                 raise
             raise LLMTimeoutError(f"{self._provider} took too long") from error
 
-    async def _with_retries(self, body: dict[str, Any], tap: TokenTap) -> Completion:
+    async def _with_retries(
+        self,
+        messages: list[ChatMessage],
+        tools: list[dict[str, Any]],
+        tap: TokenTap,
+        max_tokens: int | None,
+    ) -> Completion:
         for attempt in range(self.document.max_retries + 1):
+            body = self._body(messages, tools, max_tokens)
             try:
-                return await self._attempt(body, tap)
+                return await self._guarded_attempt(body, tap)
             except _RetryableError as failure:
-                wait = _wait_seconds(failure.error, attempt)
+                if isinstance(failure.error, LLMContextExceededError):
+                    # The window is smaller than the document says.
+                    half = tokens_of(messages, tools) // 2
+                    shorter = without_oldest(messages, tools, half)
+                    is_shorter = len(shorter) < len(messages)
+                    messages, wait = shorter, 0.0 if is_shorter else None
+                else:
+                    wait = self._wait_seconds(failure.error, attempt)
                 if wait is None or attempt == self.document.max_retries:
                     raise failure.error from failure.__cause__
             await asyncio.sleep(wait)
         raise AssertionError("the last attempt returns or raises")
+
+    def _wait_seconds(self, error: LLMError, attempt: int) -> float | None:
+        """How long to wait before the next attempt; None when it is not worth it.
+
+        What the provider asks for counts for all calls: none begins before.
+        """
+        if error.retry_after_ms is None:
+            ceiling = _FIRST_BACKOFF_SECONDS * 2**attempt
+            return random.uniform(ceiling / 2, ceiling)  # noqa: S311 - jitter is no secret
+        seconds = error.retry_after_ms / 1000
+        self._quota.close_for(min(seconds, MAX_RETRY_WAIT_SECONDS))
+        return seconds if seconds <= MAX_RETRY_WAIT_SECONDS else None
+
+    async def _guarded_attempt(self, body: dict[str, Any], tap: TokenTap) -> Completion:
+        """Ask once, unless the provider is known to be down."""
+        self._breaker.check()
+        try:
+            completion = await self._attempt(body, tap)
+        except _RetryableError as failure:
+            self._breaker.note_failure(failure.error)
+            raise
+        except LLMTimeoutError as error:
+            self._breaker.note_failure(error)
+            raise
+        except LLMError:
+            self._breaker.note_answer()
+            raise
+        except BaseException:
+            self._breaker.note_cancel()
+            raise
+        self._breaker.note_answer()
+        return completion
 
     async def _attempt(self, body: dict[str, Any], tap: TokenTap) -> Completion:
         reader = ChatCompletionReader(self.document.name, tap)
@@ -117,6 +186,8 @@ class OpenAICompatibleLLM(StreamingLLM):
                 raise
             raise LLMTimeoutError(f"{self._provider} {patience.complaint}") from error
         except httpx.HTTPError as error:
+            if reader.is_whole:
+                return reader.completion()
             broken = LLMUnavailableError(
                 f"{self._provider} cannot be reached or broke off:"
                 f" {type(error).__name__}"
@@ -133,6 +204,8 @@ class OpenAICompatibleLLM(StreamingLLM):
     ) -> None:
         if "text/html" in response.headers.get("content-type", ""):
             raise LLMBadOutputError(f"{self._provider} sent a page, not an answer")
+        if response.headers.get("content-encoding", "identity") != "identity":
+            raise LLMBadOutputError(f"{self._provider} packed what was asked unpacked")
         parser = SSEParser()
         async for chunk in response.aiter_raw():
             for data in parser.feed(chunk):
@@ -159,7 +232,8 @@ class OpenAICompatibleLLM(StreamingLLM):
                 await _read(response, _MAX_ERROR_BYTES),
                 response.headers.get("retry-after"),
             )
-            if is_worth_a_retry(response.status_code):
+            is_too_long = isinstance(refusal, LLMContextExceededError)
+            if is_too_long or is_worth_a_retry(response.status_code):
                 raise _RetryableError(refusal)
             raise refusal
 
@@ -168,7 +242,10 @@ class OpenAICompatibleLLM(StreamingLLM):
         return f"the provider of {self.document.name!r}"
 
     def _body(
-        self, messages: list[ChatMessage], tools: list[dict[str, Any]]
+        self,
+        messages: list[ChatMessage],
+        tools: list[dict[str, Any]],
+        max_tokens: int | None,
     ) -> dict[str, Any]:
         document = self.document
         body: dict[str, Any] = {
@@ -179,10 +256,12 @@ class OpenAICompatibleLLM(StreamingLLM):
         }
         if tools:
             body["tools"] = tools
+        elif response_format := _response_format(document):
+            body["response_format"] = response_format
         if document.temperature_milli is not None:
             body["temperature"] = document.temperature_milli / 1000
-        if document.max_output_tokens is not None:
-            body["max_tokens"] = document.max_output_tokens
+        if bound := max_tokens or document.max_output_tokens:
+            body["max_tokens"] = bound
         return body
 
 
@@ -214,6 +293,14 @@ class _Patience:
         return "fell silent" if self.has_begun else "gave no first token in time"
 
 
+def _response_format(document: ModelDocument) -> dict[str, Any] | None:
+    """What the provider is told when the step's answer is data."""
+    step = current_step.get()
+    if step is None or step.shape is None:
+        return None
+    return step.shape.response_format(document.structured_output)
+
+
 def _is_json(response: httpx.Response) -> bool:
     """Whether the server ignored the wish for a stream."""
     return bool(response.headers.get("content-type", "").startswith("application/json"))
@@ -227,12 +314,3 @@ async def _read(response: httpx.Response, limit: int) -> bytes:
         if len(body) > limit:
             break
     return body[:limit]
-
-
-def _wait_seconds(error: LLMError, attempt: int) -> float | None:
-    """How long to wait before the next attempt; None when it is not worth it."""
-    if error.retry_after_ms is not None:
-        seconds = error.retry_after_ms / 1000
-        return seconds if seconds <= MAX_RETRY_WAIT_SECONDS else None
-    ceiling = _FIRST_BACKOFF_SECONDS * 2**attempt
-    return random.uniform(ceiling / 2, ceiling)  # noqa: S311 - jitter is no secret

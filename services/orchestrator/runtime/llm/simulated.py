@@ -11,6 +11,7 @@ that takes a minute.
 """
 
 import asyncio
+import json
 import random
 import re
 from typing import Any, override
@@ -34,9 +35,16 @@ from services.orchestrator.runtime.llm.base import (
     TokenUsage,
 )
 from services.orchestrator.runtime.llm.simulation.coach import Talk, speak, take_notes
+from services.orchestrator.runtime.llm.simulation.example import example_of
+from services.orchestrator.runtime.llm.simulation.listening import quote
+from services.orchestrator.runtime.llm.simulation.memory import fold_notes
 from services.orchestrator.runtime.llm.simulation.tool_choice import choose_tool_call
+from services.orchestrator.runtime.llm.window import tokens_of
+from services.orchestrator.runtime.policies.tool_calls import data_of
+from services.orchestrator.runtime.prompt import notes_in
 from services.orchestrator.runtime.reply import MARKER
 from services.orchestrator.runtime.scope import TokenTap, current_run, current_step
+from services.orchestrator.runtime.summary_request import read_fold_request
 
 __all__ = ["SimulatedLLM"]
 
@@ -67,9 +75,16 @@ class SimulatedLLM(StreamingLLM):
 
     @override
     async def complete(
-        self, messages: list[ChatMessage], tools: list[dict[str, Any]], tap: TokenTap
+        self,
+        messages: list[ChatMessage],
+        tools: list[dict[str, Any]],
+        tap: TokenTap,
+        *,
+        max_tokens: int | None = None,
     ) -> Completion:
-        """Answer as the coach would."""
+        """Answer as the coach would, or fold turns as it would take notes."""
+        if current_run.get(None) is None and (asked := read_fold_request(messages)):
+            return await self._fold(messages, *asked, max_tokens)
         talk = _talk_of(messages)
         rng = self._rng(talk)
         prompt_tokens = self.get_input_tokens_count(messages)
@@ -90,6 +105,20 @@ class SimulatedLLM(StreamingLLM):
         await _pace(tokens, rate, tap)
         await self._break_off(fault)
         return Completion(text, (), TokenUsage(prompt_tokens, len(tokens)), "stop")
+
+    async def _fold(
+        self,
+        messages: list[ChatMessage],
+        notes: str,
+        turns: list[tuple[Speaker, str]],
+        max_tokens: int | None,
+    ) -> Completion:
+        """Fold at once: nobody reads along."""
+        await asyncio.sleep(0)
+        characters = (max_tokens or self.document.context_window) * 3
+        text = fold_notes(notes, turns, characters)
+        usage = TokenUsage(tokens_of(messages), len(_TOKEN.findall(text)))
+        return Completion(text, (), usage, "stop")
 
     def _rng(self, talk: Talk) -> random.Random:
         run = current_run.get(None)
@@ -114,29 +143,37 @@ class SimulatedLLM(StreamingLLM):
 
 
 def _talk_of(messages: list[ChatMessage]) -> Talk:
-    """What was said: from the run when there is one, else from the messages."""
+    """What was said, as far as the messages tell.
+
+    They end with the founder's turn and what the tools said; a run tells which
+    words of that turn are the founder's.
+    """
     tools = tuple(
-        str(message.get("content") or "")
+        data_of(str(message.get("content") or ""))
         for message in messages
         if message["role"] == "tool"
     )
+    said = [str(m["content"] or "") for m in messages if m["role"] == "user"]
+    last = said.pop() if said else None
     run = current_run.get(None)
-    if run is None:
-        said = [str(m["content"] or "") for m in messages if m["role"] == "user"]
-        message = said.pop() if said else None
-        return Talk(message, tuple(said), tool_results=tools)
-    plan = run.plan
     return Talk(
-        message=plan.message,
-        earlier=tuple(m.text for m in plan.history if m.speaker is Speaker.FOUNDER),
-        coach=tuple(m.text for m in plan.history if m.speaker is Speaker.COACH),
-        summary=plan.summary or "",
+        message=last if run is None else run.plan.message,
+        earlier=tuple(said),
+        coach=tuple(
+            str(message["content"])
+            for message in messages
+            if message["role"] == "assistant" and message.get("content")
+        ),
+        summary=notes_in(messages),
         tool_results=tools,
     )
 
 
 def _compose(talk: Talk, rng: random.Random, messages: list[ChatMessage]) -> str:
     step = current_step.get()
+    if step is not None and step.shape is not None:
+        topic = quote(talk.message or "")
+        return json.dumps(example_of(step.shape.json_schema(), topic))
     if step is not None and step.task.output is TaskOutput.INTERNAL:
         return take_notes(talk)
     turn = speak(talk, rng)

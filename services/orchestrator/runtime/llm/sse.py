@@ -74,7 +74,7 @@ class SSEParser:
             data = b""
         else:
             return
-        self._data_bytes += len(data)
+        self._data_bytes += len(data) + 1
         if self._data_bytes > self._max_bytes:
             raise SSETooLongError(f"an event exceeds {self._max_bytes} bytes")
         self._data.append(data)

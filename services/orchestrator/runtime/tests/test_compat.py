@@ -6,7 +6,6 @@ import os
 import subprocess
 import sys
 import warnings
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,9 @@ from services.orchestrator.engine import CrewEngine, RunPlan
 from services.orchestrator.runtime import compat, environment
 from services.orchestrator.runtime.crew_builder import build_crew
 from services.orchestrator.runtime.llm.openai_compatible import OpenAICompatibleLLM
+from services.orchestrator.runtime.policies.input_rules import CleanTexts, InputRules
+from services.orchestrator.runtime.policies.limits import Budget
+from services.orchestrator.runtime.policies.tool_calls import data_of
 from services.orchestrator.runtime.scope import RunScope, current_run
 from services.orchestrator.runtime.tests.plans import Recorder, make_plan, tool_document
 from services.orchestrator.runtime.tests.scripted_model import (
@@ -24,6 +26,7 @@ from services.orchestrator.runtime.tests.scripted_model import (
     ScriptedModel,
     call_of,
 )
+from services.orchestrator.runtime.tool_pool import ToolPool
 
 _ROOT = Path(__file__).parents[4]
 
@@ -207,18 +210,20 @@ async def test_a_crew_can_be_run_from_a_thread(engine: CrewEngine) -> None:
 
 def _scope_for_threads(plan: RunPlan) -> RunScope:
     """What lets calls from the stock executor's threads find the loop."""
+    policy = PolicyDocument(name="none", generation=0)
     return RunScope(
         plan=plan,
         emit=Recorder(),
         loop=asyncio.get_running_loop(),
-        tool_pool=ThreadPoolExecutor(1),
-        limits=PolicyDocument(name="none", generation=0),
+        tool_pool=ToolPool(1),
+        budget=Budget(policy),
+        input_rules=InputRules(policy, CleanTexts()),
     )
 
 
 def _essence(request: dict[str, Any]) -> list[tuple[str, str]]:
-    """Roles and texts, without white space at the ends."""
+    """Roles and texts, without white space at the ends and the mark on data."""
     return [
-        (message["role"], str(message["content"] or "").strip())
+        (message["role"], data_of(str(message["content"] or "")).strip())
         for message in request["messages"]
     ]

@@ -33,6 +33,7 @@ from services.orchestrator.errors import (
     StepTimeoutError,
     ToolLimitError,
 )
+from services.orchestrator.runtime.policies.tool_calls import data_of
 from services.orchestrator.runtime.reply import MARKER
 from services.orchestrator.runtime.tests.plans import (
     Recorder,
@@ -140,7 +141,8 @@ async def test_a_task_may_carry_the_message_and_expands_it_once(
         plan = make_plan(server.document(), task, message="{summary}", summary="Tea.")
         await engine.run(plan, Recorder())
     system, last = server.requests[0]["messages"]
-    assert "On message: {summary} / Tea." in last["content"]
+    told = "On message: {summary} / <notes>\nTea.\n</notes>"
+    assert told in last["content"]
     assert last["role"] == "user"
     assert "{summary}" not in system["content"]
 
@@ -194,7 +196,11 @@ async def test_tool_calls_of_one_turn_run_side_by_side(
     assert slow_tools.parties == 3
     assert {tool.status for tool in record.of(ToolFinished)} == {EndStatus.COMPLETE}
     results = [m for m in server.requests[1]["messages"] if m["role"] == "tool"]
-    assert [result["content"] for result in results] == ["met 0", "met 1", "met 2"]
+    assert [data_of(result["content"]) for result in results] == [
+        "met 0",
+        "met 1",
+        "met 2",
+    ]
 
 
 async def test_a_tool_that_takes_too_long_is_left_behind(
@@ -251,14 +257,30 @@ async def test_the_last_iteration_has_no_tools(engine: CrewEngine) -> None:
     assert isinstance(error, LLMBadOutputError)
 
 
-async def test_more_tool_calls_than_allowed_end_the_run(engine: CrewEngine) -> None:
-    policy = PolicyDocument(name="limits", generation=1, max_tool_calls=1)
-    calls = (_CALL, call_of("explain_framework", index=1, topic="price"))
-    async with ScriptedModel(Reply(tool_calls=calls)) as server:
-        plan = make_plan(server.document(), tools=(_LOOK_UP,), policy=policy)
+_ONE_CALL = PolicyDocument(name="limits", generation=1, max_tool_calls=1)
+_TWO_CALLS = (_CALL, call_of("explain_framework", index=1, topic="price"))
+
+
+async def test_more_tool_calls_than_allowed_are_left_out_and_the_coach_answers(
+    engine: CrewEngine,
+) -> None:
+    async with ScriptedModel(Reply(tool_calls=_TWO_CALLS), _HELLO) as server:
+        record = Recorder()
+        plan = make_plan(server.document(), tools=(_LOOK_UP,), policy=_ONE_CALL)
+        await engine.run(plan, record)
+    assert ["tools" in request for request in server.requests] == [True, False]
+    assert len(record.of(ToolStarted)) == 1
+    assert record.text == "Hello Maya."
+
+
+async def test_a_model_that_wants_tools_and_nothing_else_ends_the_run(
+    engine: CrewEngine,
+) -> None:
+    async with ScriptedModel(Reply(tool_calls=_TWO_CALLS)) as server:
+        plan = make_plan(server.document(), tools=(_LOOK_UP,), policy=_ONE_CALL)
         error, record = await _fail(engine, plan)
     assert isinstance(error, ToolLimitError)
-    assert record.of(ToolStarted) == []
+    assert len(record.of(ToolStarted)) == 1
 
 
 async def test_more_text_than_allowed_ends_the_run(engine: CrewEngine) -> None:

@@ -24,6 +24,12 @@ from services.orchestrator.runtime.tests.scripted_model import Reply, ScriptedMo
 _ROUNDS = 4
 _TOOLS = (tool_document("explain-framework"), tool_document("pain-gaps"))
 _MEBIBYTE = 1_048_576
+_PATIENT = {
+    "connect_timeout_seconds": 60,
+    "first_token_timeout_seconds": 60,
+    "idle_timeout_seconds": 60,
+    "total_timeout_seconds": 120,
+}
 
 
 async def test_a_hundred_runs_at_once_share_few_threads_and_no_words(
@@ -98,12 +104,14 @@ async def _finish_runs(engine: CrewEngine, runs: int) -> None:
 async def _cancel_runs(engine: CrewEngine, runs: int) -> None:
     """Runs all at once, each cancelled in the middle of its message."""
     async with ScriptedModel(Reply(pieces=("Hel", "lo"), stalls=True)) as server:
-        plan = make_plan(server.document())
+        # The first of them waits until the last has begun, however slow the machine.
+        plan = make_plan(server.document(**_PATIENT))
         records = [Recorder() for _ in range(runs)]
         running = [asyncio.create_task(engine.run(plan, record)) for record in records]
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while not all(record.text == "Hello" for record in records):
-                await asyncio.sleep(0.001)
+                await asyncio.sleep(0.01)
+                assert not any(task.done() for task in running)
         for task in running:
             task.cancel()
         await asyncio.wait(running)

@@ -164,6 +164,7 @@ class RunRequest(_message.Message):
     DEADLINE_FIELD_NUMBER: _builtins.int
     EXPECTED_INSTANCE_ID_FIELD_NUMBER: _builtins.int
     FINISHED_STEPS_FIELD_NUMBER: _builtins.int
+    BACKLOG_FIELD_NUMBER: _builtins.int
     run_id: _builtins.str
     """Made by the gateway; a run id executes at most once."""
     session_id: _builtins.str
@@ -200,6 +201,12 @@ class RunRequest(_message.Message):
     def finished_steps(self) -> _containers.RepeatedCompositeFieldContainer[Global___FinishedStep]:
         """Steps an earlier attempt finished; they are not paid for again."""
 
+    @_builtins.property
+    def backlog(self) -> _containers.RepeatedCompositeFieldContainer[Global___HistoryMessage]:
+        """The oldest turns that no summary covers, when `history` cannot hold them
+        all: to be folded. Turns between them and `history` are missing.
+        """
+
     def __init__(
         self,
         *,
@@ -214,10 +221,11 @@ class RunRequest(_message.Message):
         deadline: _timestamp_pb2.Timestamp | None = ...,
         expected_instance_id: _builtins.str = ...,
         finished_steps: _abc.Iterable[Global___FinishedStep] | None = ...,
+        backlog: _abc.Iterable[Global___HistoryMessage] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_summary", b"_summary", "deadline", b"deadline", "message", b"message", "opening", b"opening", "summary", b"summary", "trigger", b"trigger"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_summary", b"_summary", "crew", b"crew", "deadline", b"deadline", "expected_instance_id", b"expected_instance_id", "finished_steps", b"finished_steps", "founder_ref", b"founder_ref", "history", b"history", "message", b"message", "opening", b"opening", "run_id", b"run_id", "session_id", b"session_id", "summary", b"summary", "trigger", b"trigger"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_summary", b"_summary", "backlog", b"backlog", "crew", b"crew", "deadline", b"deadline", "expected_instance_id", b"expected_instance_id", "finished_steps", b"finished_steps", "founder_ref", b"founder_ref", "history", b"history", "message", b"message", "opening", b"opening", "run_id", b"run_id", "session_id", b"session_id", "summary", b"summary", "trigger", b"trigger"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__summary: _TypeAlias = _typing.Literal["summary"]  # noqa: Y015
     _WhichOneofArgType__summary: _TypeAlias = _typing.Literal["_summary", b"_summary"]  # noqa: Y015
@@ -281,19 +289,25 @@ class HistoryMessage(_message.Message):
 
     ROLE_FIELD_NUMBER: _builtins.int
     TEXT_FIELD_NUMBER: _builtins.int
+    SEQ_FIELD_NUMBER: _builtins.int
     role: Global___Role.ValueType
     """Who spoke."""
     text: _builtins.str
     """What was said."""
+    seq: _builtins.int
+    """Its turn's place in the session: messages of one turn share it, later turns
+    have a greater one. 0 when it is not known; then it cannot be folded.
+    """
     def __init__(
         self,
         *,
         role: Global___Role.ValueType = ...,
         text: _builtins.str = ...,
+        seq: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["role", b"role", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["role", b"role", "seq", b"seq", "text", b"text"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -310,7 +324,7 @@ class Summary(_message.Message):
     text: _builtins.str
     """The prose."""
     upto_seq: _builtins.int
-    """The last sequence number it covers."""
+    """The `seq` of the last turn it covers."""
     def __init__(
         self,
         *,
@@ -447,6 +461,7 @@ class RunEvent(_message.Message):
     RUN_FINISHED_FIELD_NUMBER: _builtins.int
     RUN_FAILED_FIELD_NUMBER: _builtins.int
     RUN_CANCELLED_FIELD_NUMBER: _builtins.int
+    SUMMARY_UPDATED_FIELD_NUMBER: _builtins.int
     offset: _builtins.int
     """Dense per run, from 1."""
     @_builtins.property
@@ -509,6 +524,10 @@ class RunEvent(_message.Message):
     def run_cancelled(self) -> Global___RunCancelled:
         """Terminal: somebody stopped it."""
 
+    @_builtins.property
+    def summary_updated(self) -> Global___SummaryUpdated:
+        """Older turns were folded; kept by the gateway, never shown."""
+
     def __init__(
         self,
         *,
@@ -528,12 +547,13 @@ class RunEvent(_message.Message):
         run_finished: Global___RunFinished | None = ...,
         run_failed: Global___RunFailed | None = ...,
         run_cancelled: Global___RunCancelled | None = ...,
+        summary_updated: Global___SummaryUpdated | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["message_delta", b"message_delta", "message_finished", b"message_finished", "message_started", b"message_started", "payload", b"payload", "run_cancelled", b"run_cancelled", "run_failed", b"run_failed", "run_finished", b"run_finished", "run_queued", b"run_queued", "run_started", b"run_started", "step_finished", b"step_finished", "step_started", b"step_started", "suggestions", b"suggestions", "tool_finished", b"tool_finished", "tool_started", b"tool_started", "ts", b"ts", "usage", b"usage"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["message_delta", b"message_delta", "message_finished", b"message_finished", "message_started", b"message_started", "payload", b"payload", "run_cancelled", b"run_cancelled", "run_failed", b"run_failed", "run_finished", b"run_finished", "run_queued", b"run_queued", "run_started", b"run_started", "step_finished", b"step_finished", "step_started", b"step_started", "suggestions", b"suggestions", "summary_updated", b"summary_updated", "tool_finished", b"tool_finished", "tool_started", b"tool_started", "ts", b"ts", "usage", b"usage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["message_delta", b"message_delta", "message_finished", b"message_finished", "message_started", b"message_started", "offset", b"offset", "payload", b"payload", "run_cancelled", b"run_cancelled", "run_failed", b"run_failed", "run_finished", b"run_finished", "run_queued", b"run_queued", "run_started", b"run_started", "step_finished", b"step_finished", "step_started", b"step_started", "suggestions", b"suggestions", "tool_finished", b"tool_finished", "tool_started", b"tool_started", "ts", b"ts", "usage", b"usage"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["message_delta", b"message_delta", "message_finished", b"message_finished", "message_started", b"message_started", "offset", b"offset", "payload", b"payload", "run_cancelled", b"run_cancelled", "run_failed", b"run_failed", "run_finished", b"run_finished", "run_queued", b"run_queued", "run_started", b"run_started", "step_finished", b"step_finished", "step_started", b"step_started", "suggestions", b"suggestions", "summary_updated", b"summary_updated", "tool_finished", b"tool_finished", "tool_started", b"tool_started", "ts", b"ts", "usage", b"usage"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_payload: _TypeAlias = _typing.Literal["run_queued", "run_started", "step_started", "step_finished", "tool_started", "tool_finished", "message_started", "message_delta", "message_finished", "suggestions", "usage", "run_finished", "run_failed", "run_cancelled"]  # noqa: Y015
+    _WhichOneofReturnType_payload: _TypeAlias = _typing.Literal["run_queued", "run_started", "step_started", "step_finished", "tool_started", "tool_finished", "message_started", "message_delta", "message_finished", "suggestions", "usage", "run_finished", "run_failed", "run_cancelled", "summary_updated"]  # noqa: Y015
     _WhichOneofArgType_payload: _TypeAlias = _typing.Literal["payload", b"payload"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_payload) -> _WhichOneofReturnType_payload | None: ...
 
@@ -924,6 +944,32 @@ class Usage(_message.Message):
 Global___Usage: _TypeAlias = Usage  # noqa: Y015
 
 @_typing.final
+class SummaryUpdated(_message.Message):
+    """The summary that takes the place of the session's older turns."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TEXT_FIELD_NUMBER: _builtins.int
+    UPTO_SEQ_FIELD_NUMBER: _builtins.int
+    text: _builtins.str
+    """The prose, what it was before included."""
+    upto_seq: _builtins.int
+    """The `seq` of the last turn it covers."""
+    def __init__(
+        self,
+        *,
+        text: _builtins.str = ...,
+        upto_seq: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["text", b"text", "upto_seq", b"upto_seq"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SummaryUpdated: _TypeAlias = SummaryUpdated  # noqa: Y015
+
+@_typing.final
 class RunFinished(_message.Message):
     """The run ended well."""
 
@@ -1128,14 +1174,18 @@ class ListCrewsResponse(_message.Message):
     ready: _builtins.bool
     """True once the warm-up run went through and no drain began."""
     source: _builtins.str
-    """Where the crews came from, e.g. "files:configs"."""
+    """Where the crews came from: "files:<directory>", "stream:<address>",
+    "last-known-good:<path>", "bootstrap:<path>", or "none" while there are none.
+    """
     @_builtins.property
     def crews(self) -> _containers.RepeatedCompositeFieldContainer[Global___CrewStatus]:
         """The crews."""
 
     @_builtins.property
     def rejected(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Why the newest configuration was refused; empty when it is in force."""
+        """Why the newest configuration, or a part of it, was refused; empty when all of
+        it is in force.
+        """
 
     def __init__(
         self,
@@ -1166,22 +1216,32 @@ class CrewStatus(_message.Message):
     NAME_FIELD_NUMBER: _builtins.int
     DIGEST_FIELD_NUMBER: _builtins.int
     DESCRIPTION_FIELD_NUMBER: _builtins.int
+    CANDIDATE_DIGEST_FIELD_NUMBER: _builtins.int
+    CANDIDATE_WEIGHT_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Its name."""
     digest: _builtins.str
-    """The revision in force, "sha256:<hex>"."""
+    """The revision in force, "sha256:<hex>"; empty while only a candidate is there,
+    which then answers nobody but probes.
+    """
     description: _builtins.str
     """What it is for."""
+    candidate_digest: _builtins.str
+    """The revision under roll-out that is in force too; empty when there is none."""
+    candidate_weight: _builtins.int
+    """Which share of the sessions gets the candidate, in percent, 0 to 100."""
     def __init__(
         self,
         *,
         name: _builtins.str = ...,
         digest: _builtins.str = ...,
         description: _builtins.str = ...,
+        candidate_digest: _builtins.str = ...,
+        candidate_weight: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["description", b"description", "digest", b"digest", "name", b"name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["candidate_digest", b"candidate_digest", "candidate_weight", b"candidate_weight", "description", b"description", "digest", b"digest", "name", b"name"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -9,10 +9,11 @@ from alembic import op
 
 revision = "1"
 down_revision = None
+min_reader = 1
 
 
 def upgrade() -> None:
-    """Create the tables, and say which versions can read them."""
+    """Create the tables."""
     _create_meta()
     _create_founders()
     _create_tokens()
@@ -23,7 +24,6 @@ def upgrade() -> None:
     _create_messages()
     _create_run_steps()
     _create_requests()
-    op.execute("INSERT INTO meta (key, value) VALUES ('min_reader', '1')")
 
 
 def _create_meta() -> None:

@@ -18,6 +18,12 @@ from services.orchestrator.runtime.llm.simulation.listening import (
     quote,
     words_of,
 )
+from services.orchestrator.runtime.llm.simulation.memory import (
+    asked_before,
+    facts_known,
+    recall,
+    turns_noted,
+)
 from services.orchestrator.runtime.llm.simulation.moves import (
     CLOSING,
     MOVES,
@@ -112,13 +118,13 @@ def next_move(talk: Talk) -> Move:
     message = talk.message or ""
     if is_farewell(message):
         return CLOSING
-    asked = " ".join(talk.coach)
+    asked = asked_before(talk.coach, talk.summary)
     was_challenged = any(question in asked for question in VAGUE.questions)
     is_brief = bool(talk.coach[1:]) and len(words_of(message)) < _MIN_QUOTED_WORDS
     if is_vague(message) and not (is_brief or "?" in message or was_challenged):
         return VAGUE
     told = set(words_of(" ".join((*talk.earlier, message))))
-    turn = len(talk.earlier)
+    turn = len(talk.earlier) + turns_noted(talk.summary)
     if turn >= len(MOVES):
         later = MOVES[_EARLY_MOVES_LEFT_OUT_LATER:]
         return later[turn % len(later)]
@@ -139,6 +145,8 @@ def _acknowledge(talk: Talk, rng: random.Random) -> str:
         return rng.choice(_TAKEN_LEAVE).format(name=f", {name}" if name else "")
     if asks_for_name(message) or asks_for_memory(message):
         return _remember(talk)
+    if (fact := recall(message, facts_known(talk.earlier, talk.summary))) is not None:
+        return f"You told me: {fact}."
     if "?" in message:
         return _answer(talk, rng)
     is_new = name is not None and find_name([*talk.earlier, talk.summary]) is None

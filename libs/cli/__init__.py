@@ -1,0 +1,1 @@
+"""The command `vb`: crews offline, and on a cluster."""

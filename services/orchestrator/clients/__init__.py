@@ -1,0 +1,1 @@
+"""Those the orchestrator itself asks."""

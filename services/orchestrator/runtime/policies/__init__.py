@@ -1,0 +1,1 @@
+"""What GuardrailPolicy documents ask for, done to what goes in and comes out."""
