@@ -1,7 +1,7 @@
 import { fileURLToPath } from "node:url";
 
 import react from "@vitejs/plugin-react";
-import { defineConfig } from "vitest/config";
+import { defineConfig } from "vite";
 
 const gateway = process.env["VB_FRONTEND_GATEWAY"] ?? "http://127.0.0.1:8000";
 
@@ -15,6 +15,8 @@ export default defineConfig({
     // A strict CSP has no room for inlined data in styles and scripts.
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
+    // A part that is asked for again after it could not be had comes with its styles.
+    cssCodeSplit: false,
   },
   server: {
     host: "127.0.0.1",
@@ -22,10 +24,5 @@ export default defineConfig({
       "/v1": { target: gateway, ws: true },
       "/config.js": { target: gateway },
     },
-  },
-  test: {
-    environment: "node",
-    include: ["src/**/*.test.{ts,tsx}"],
-    restoreMocks: true,
   },
 });

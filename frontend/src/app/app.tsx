@@ -1,17 +1,20 @@
 /** The page's frame: sessions beside the talk, or over it on a phone. */
-import { type ReactNode, useState } from "react";
+import { type MouseEvent, type ReactNode, useState } from "react";
 
 import { ChatPage } from "@/features/chat/components/chat-page";
 import { HomePage } from "@/features/chat/components/home-page";
 import { SessionPanel } from "@/features/sessions/components/session-panel";
-import { en } from "@/shared/i18n/en";
+import { texts } from "@/shared/i18n/texts";
 import { useSessionId } from "@/shared/navigation";
 import { IconButton } from "@/shared/ui/icon-button";
+import { Announcer } from "@/shared/ui/announcer";
 import { Toasts } from "@/shared/ui/toasts";
 import { useMedia } from "@/shared/use-media";
 
 import styles from "./app.module.css";
 import { Drawer } from "./drawer";
+import { PanelFoot } from "./panel-foot";
+import { panelSearch } from "./panel-search";
 import { ThemeButton } from "./theme-button";
 
 export function App(): ReactNode {
@@ -22,7 +25,7 @@ export function App(): ReactNode {
   const leading = isWide ? null : (
     <IconButton
       icon="menu"
-      label={en.openNavigation}
+      label={texts.openNavigation}
       aria-expanded={isDrawerOpen}
       onClick={() => setIsDrawerOpen(true)}
     />
@@ -30,28 +33,30 @@ export function App(): ReactNode {
   const trailing = <ThemeButton />;
   return (
     <div className={styles["frame"]}>
-      <a className={styles["skip"]} href="#composer">
-        {en.skipToComposer}
+      <a className={styles["skip"]} href="#main" onClick={skipToComposer}>
+        {texts.skipToComposer}
       </a>
       {isWide ? (
-        <aside className={styles["side"]} aria-label={en.navigation}>
-          <SessionPanel onLeave={doNothing} />
+        <aside className={styles["side"]} aria-label={texts.navigation}>
+          <SessionPanel onLeave={doNothing} foot={<PanelFoot />} results={panelSearch} />
         </aside>
       ) : (
         <Drawer isOpen={isDrawerOpen} onClose={() => setIsDrawerOpen(false)}>
           <SessionPanel
             onLeave={() => setIsDrawerOpen(false)}
+            foot={<PanelFoot />}
+            results={panelSearch}
             trailing={
               <IconButton
                 icon="close"
-                label={en.closeNavigation}
+                label={texts.closeNavigation}
                 onClick={() => setIsDrawerOpen(false)}
               />
             }
           />
         </Drawer>
       )}
-      <main className={styles["main"]}>
+      <main id="main" tabIndex={-1} className={styles["main"]}>
         {sessionId === null ? (
           <HomePage leading={leading} trailing={trailing} />
         ) : (
@@ -63,9 +68,18 @@ export function App(): ReactNode {
           />
         )}
       </main>
+      <Announcer />
       <Toasts />
     </div>
   );
+}
+
+/** Where there is nothing to write into, the link's own target will do. */
+function skipToComposer(event: MouseEvent): void {
+  const composer = document.querySelector<HTMLElement>("#composer");
+  if (composer === null) return;
+  event.preventDefault();
+  composer.focus();
 }
 
 function doNothing(): void {}

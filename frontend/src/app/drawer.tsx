@@ -1,7 +1,7 @@
 /** The sessions on a small screen: over the page, gone when not needed. */
 import { type ReactNode, useEffect, useRef } from "react";
 
-import { en } from "@/shared/i18n/en";
+import { texts } from "@/shared/i18n/texts";
 
 import styles from "./app.module.css";
 
@@ -22,7 +22,7 @@ export function Drawer({ isOpen, onClose, children }: DrawerProps): ReactNode {
     <dialog
       ref={dialog}
       className={styles["drawer"]}
-      aria-label={en.navigation}
+      aria-label={texts.navigation}
       onClose={onClose}
       onClick={(event) => {
         if (event.target === event.currentTarget) onClose();

@@ -1,7 +1,7 @@
 /** The last resort: what the founder sees when the page itself fails. */
 import { Component, type ReactNode } from "react";
 
-import { en } from "@/shared/i18n/en";
+import { texts } from "@/shared/i18n/texts";
 import { Button } from "@/shared/ui/button";
 
 import styles from "./app.module.css";
@@ -21,10 +21,10 @@ export class ErrorBoundary extends Component<{ children: ReactNode }, ErrorBound
     if (!this.state.hasFailed) return this.props.children;
     return (
       <main className={styles["crash"]} role="alert">
-        <h1>{en.errors.crashTitle}</h1>
-        <p>{en.errors.crashText}</p>
+        <h1>{texts.errors.crashTitle}</h1>
+        <p>{texts.errors.crashText}</p>
         <Button look="primary" onClick={() => location.reload()}>
-          {en.errors.reload}
+          {texts.errors.reload}
         </Button>
       </main>
     );

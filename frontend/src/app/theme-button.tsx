@@ -1,7 +1,7 @@
 /** Goes on to the next theme. */
 import type { ReactNode } from "react";
 
-import { en } from "@/shared/i18n/en";
+import { texts } from "@/shared/i18n/texts";
 import { useValue } from "@/shared/store";
 import { IconButton } from "@/shared/ui/icon-button";
 
@@ -14,7 +14,7 @@ export function ThemeButton(): ReactNode {
   return (
     <IconButton
       icon={icons[current]}
-      label={en.theme.label(en.theme[current])}
+      label={texts.theme.label(texts.theme[current])}
       onClick={() => chooseTheme(nextTheme(current))}
     />
   );

@@ -1,6 +1,7 @@
 /** What to tell a founder about an error, and what can be done. */
 import type { CommandError } from "./api/command-error";
-import { en } from "./i18n/en";
+import { language } from "./i18n/language";
+import { texts } from "./i18n/texts";
 
 export interface Advice {
   title: string;
@@ -13,11 +14,18 @@ interface Refusal {
   isRetryable: boolean;
 }
 
+type KnownCode = keyof typeof texts.errors.byCode;
+
 export function adviceFor({ code, detail, isRetryable }: Refusal): Advice {
-  const known = en.errors.byCode[code];
-  if (known) return { title: known[0], text: known[1] };
-  const action = isRetryable ? en.errors.retryable : en.errors.final;
-  return { title: en.errors.title, text: detail ? `${sentence(detail)} ${action}` : action };
+  if (isKnown(code)) {
+    const [title = "", text = ""] = texts.errors.byCode[code];
+    return { title, text };
+  }
+  const action = isRetryable ? texts.errors.retryable : texts.errors.final;
+  // The gateway speaks English to programs; it helps whoever reads English.
+  const isReadable = detail !== "" && language.get() === "en";
+  const text = isReadable ? `${sentence(detail)} ${action}` : action;
+  return { title: texts.errors.title, text };
 }
 
 /** The same in one line, for a refused command. */
@@ -25,6 +33,10 @@ export function refusalText(error: CommandError): string {
   const { code, message: detail, isRetryable } = error;
   const advice = adviceFor({ code, detail, isRetryable });
   return `${advice.title}. ${advice.text}`;
+}
+
+function isKnown(code: string): code is KnownCode {
+  return Object.hasOwn(texts.errors.byCode, code);
 }
 
 function sentence(text: string): string {

@@ -5,6 +5,7 @@ import { ensureFounder } from "./api/founder";
 import { Rest } from "./api/rest";
 import { Commands } from "./socket/commands";
 import { Connection } from "./socket/connection";
+import { SessionStarts } from "./start-session";
 import { Streams } from "./streams/streams";
 
 export interface Client {
@@ -12,9 +13,15 @@ export interface Client {
   streams: Streams;
   connection: Connection;
   commands: Commands;
+  starts: SessionStarts;
 }
 
-export function createClient(): Client {
+interface ClientOptions {
+  /** Sends the first message of a session that was begun with one. */
+  sendFirst: (client: Client, sessionId: string, text: string, requestId: string) => void;
+}
+
+export function createClient({ sendFirst }: ClientOptions): Client {
   const rest = new Rest();
   const streams = new Streams();
   const connection = new Connection({
@@ -24,6 +31,10 @@ export function createClient(): Client {
       streams.followFounder(founder.stream);
     },
     cursors: () => streams.cursors(),
+    openEventStreams: async () => {
+      const { EventStreams } = await import("./socket/event-streams");
+      return new EventStreams(rest) as unknown as WebSocket;
+    },
     onFrame: (frame) => {
       commands.receive(frame);
       streams.receive(frame);
@@ -31,7 +42,12 @@ export function createClient(): Client {
   });
   const commands = new Commands(connection, rest);
   streams.attach(connection);
-  return { rest, streams, connection, commands };
+  const starts = new SessionStarts({
+    commands,
+    sendFirst: (...message) => sendFirst(client, ...message),
+  });
+  const client = { rest, streams, connection, commands, starts };
+  return client;
 }
 
 export const ClientContext = createContext<Client | null>(null);

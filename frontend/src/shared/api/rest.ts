@@ -1,11 +1,16 @@
 /** The gateway over HTTP: what is not a stream, and commands without a socket. */
+import { noteGatewayTime } from "../gateway-clock";
 import { CommandError } from "./command-error";
 import type {
+  Branched,
   Command,
   CommandResult,
+  FounderLink,
   FounderView,
   MessagePage,
+  SearchPage,
   SessionPage,
+  StreamCursor,
 } from "./wire";
 
 export interface SessionQuery {
@@ -36,6 +41,17 @@ export class Rest {
     return this.#request<FounderView>("POST", "/v1/founder", { deliver: "cookie" });
   }
 
+  /** A link that opens this founder on one other device. */
+  createLink(requestId: string): Promise<FounderLink> {
+    return this.#request<FounderLink>("POST", "/v1/founder/links", { request_id: requestId });
+  }
+
+  /** Makes this browser the founder's who made the link. */
+  redeemLink(requestId: string, token: string): Promise<FounderView> {
+    const body = { request_id: requestId, token };
+    return this.#request<FounderView>("POST", "/v1/founder/links/redeem", body);
+  }
+
   sessions(query: SessionQuery, signal?: AbortSignal): Promise<SessionPage> {
     const parameters = new URLSearchParams();
     if (query.q) parameters.set("q", query.q);
@@ -49,6 +65,14 @@ export class Rest {
     );
   }
 
+  /** Finds words in titles and messages, by how they begin. */
+  search(query: string, cursor: string | null, signal?: AbortSignal): Promise<SearchPage> {
+    const parameters = new URLSearchParams({ q: query });
+    if (cursor !== null) parameters.set("cursor", cursor);
+    const path = `/v1/search?${parameters.toString()}`;
+    return this.#request<SearchPage>("GET", path, undefined, signal);
+  }
+
   /** Messages older than `beforeSeq`, oldest first. */
   messages(sessionId: string, beforeSeq: number): Promise<MessagePage> {
     return this.#request<MessagePage>(
@@ -57,10 +81,41 @@ export class Rest {
     );
   }
 
+  /** Messages before and after one, oldest first. */
+  messagesAround(sessionId: string, seq: number): Promise<MessagePage> {
+    return this.#request<MessagePage>(
+      "GET",
+      `/v1/sessions/${sessionId}/messages?around_seq=${seq}&limit=${HISTORY_PAGE}`,
+    );
+  }
+
+  /** Follows one stream for as long as `signal` allows; rejects when refused. */
+  async live(
+    { stream, after_seq }: StreamCursor,
+    epoch: string | null,
+    signal: AbortSignal,
+  ): Promise<ReadableStream<Uint8Array>> {
+    const init: RequestInit = { credentials: "same-origin", cache: "no-store", signal };
+    const hasCursor = after_seq !== undefined && after_seq !== null && epoch !== null;
+    if (hasCursor) init.headers = { "last-event-id": `${epoch}:${after_seq}` };
+    const path = `/v1/streams/${encodeURIComponent(stream)}/live`;
+    const response = await this.#fetch(path, init);
+    if (!response.ok) throw await refusalOf(response);
+    if (response.body === null) throw CommandError.unreachable(`${path} has no body`);
+    return response.body;
+  }
+
+  /** Resolves when the gateway answers at all. */
+  async reach(): Promise<void> {
+    await this.#request("GET", "/v1/status");
+  }
+
   /** Carries out a command; the same `request_id` gives the first result again. */
-  command(command: Command): Promise<CommandResult> {
+  async command(command: Command): Promise<CommandResult> {
     const { method, path, body } = routeOf(command);
-    return this.#request<CommandResult>(method, path, body);
+    const result = await this.#request<CommandResult & Partial<Branched>>(method, path, body);
+    const { session } = result;
+    return session === undefined ? result : { ...result, session_id: session.session_id };
   }
 
   async #request<Result>(
@@ -70,6 +125,7 @@ export class Rest {
     signal?: AbortSignal,
   ): Promise<Result> {
     const response = await this.#send(method, path, body, signal);
+    noteGatewayTime(response.headers.get("date"));
     if (!response.ok) throw await refusalOf(response);
     if (response.status === 204) return {} as Result;
     try {
@@ -115,6 +171,10 @@ function routeOf(command: Command): { method: string; path: string; body?: unkno
     }
     case "session.delete":
       return { method: "DELETE", path: `/v1/sessions/${command.session_id}` };
+    case "session.branch": {
+      const { type: _, session_id, ...body } = command;
+      return { method: "POST", path: `/v1/sessions/${session_id}/branches`, body };
+    }
     case "message.send": {
       const { type: _, session_id, ...body } = command;
       return { method: "POST", path: `/v1/sessions/${session_id}/messages`, body };

@@ -28,6 +28,48 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/founder/links": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Create Link
+         * @description A link that opens this founder on another device: for 10 minutes, once.
+         */
+        post: operations["create_link"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/founder/links/redeem": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Redeem Link
+         * @description Become the link's founder: a cookie of this device's own, by one link once.
+         *
+         *     A cookie of another founder is replaced; what is that founder's stays stored.
+         */
+        post: operations["redeem_link"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/messages/{message_id}/feedback": {
         parameters: {
             query?: never;
@@ -108,6 +150,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/search": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Search Sessions
+         * @description The founder's titles and messages with these words, the newest first.
+         */
+        get: operations["search_sessions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/sessions": {
         parameters: {
             query?: never;
@@ -117,7 +179,7 @@ export interface paths {
         };
         /**
          * List Sessions
-         * @description The founder's sessions, the last used first.
+         * @description The founder's sessions, pinned ones first, then the last used.
          */
         get: operations["list_sessions"];
         put?: never;
@@ -155,9 +217,29 @@ export interface paths {
         head?: never;
         /**
          * Update Session
-         * @description Rename or archive; what is left out stays.
+         * @description Rename, archive or pin; what is left out stays.
          */
         patch: operations["update_session"];
+        trace?: never;
+    };
+    "/v1/sessions/{session_id}/branches": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Branch Session
+         * @description Begin a session with all that was said before a message, and say `text` in it.
+         */
+        post: operations["branch_session"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
         trace?: never;
     };
     "/v1/sessions/{session_id}/export": {
@@ -325,6 +407,71 @@ export interface components {
             type: "ack";
         };
         /**
+         * Branched
+         * @description A session that was branched off, and what was said in it at once.
+         */
+        Branched: {
+            /** Message Id */
+            message_id: string;
+            /** Run Id */
+            run_id: string;
+            /** Seq */
+            seq: number;
+            session: components["schemas"]["SessionView"];
+        };
+        /**
+         * BranchedFrom
+         * @description The message a session was branched off at, and the session it stands in.
+         */
+        BranchedFrom: {
+            /**
+             * Left Out
+             * @description Older messages that were not copied.
+             */
+            left_out: number;
+            /** Message Id */
+            message_id: string;
+            /** Session Id */
+            session_id: string;
+        };
+        /**
+         * BranchSession
+         * @description `POST /v1/sessions/{session_id}/branches`.
+         */
+        BranchSession: {
+            /** Message Id */
+            message_id: string;
+            /**
+             * Request Id
+             * Format: uuid
+             */
+            request_id: string;
+            /** Session Id */
+            session_id: string;
+            /** Text */
+            text: string;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "session.branch";
+        };
+        /**
+         * BranchSessionBody
+         * @description Go back to before a message of one's own and say something else.
+         */
+        BranchSessionBody: {
+            /** Message Id */
+            message_id: string;
+            /**
+             * Request Id
+             * Format: uuid
+             */
+            request_id: string;
+            /** Text */
+            text: string;
+        };
+        /**
          * CancelRunBody
          * @description Stop a run; what was written stays.
          */
@@ -335,7 +482,7 @@ export interface components {
              */
             request_id: string;
         };
-        ClientFrame: components["schemas"]["Hello"] | components["schemas"]["Subscribe"] | components["schemas"]["Unsubscribe"] | components["schemas"]["Ping"] | components["schemas"]["Pong"] | components["schemas"]["CreateSession"] | components["schemas"]["UpdateSession"] | components["schemas"]["DeleteSession"] | components["schemas"]["SendMessage"] | components["schemas"]["RunCancel"] | components["schemas"]["RunRetry"] | components["schemas"]["SendFeedback"];
+        ClientFrame: components["schemas"]["Hello"] | components["schemas"]["Subscribe"] | components["schemas"]["Unsubscribe"] | components["schemas"]["Ping"] | components["schemas"]["Pong"] | components["schemas"]["CreateSession"] | components["schemas"]["UpdateSession"] | components["schemas"]["DeleteSession"] | components["schemas"]["BranchSession"] | components["schemas"]["SendMessage"] | components["schemas"]["RunCancel"] | components["schemas"]["RunRetry"] | components["schemas"]["SendFeedback"];
         /**
          * CreateFounderBody
          * @description Become a founder: browsers take a cookie, programs the token itself.
@@ -343,6 +490,17 @@ export interface components {
         CreateFounderBody: {
             /** @default cookie */
             deliver?: components["schemas"]["Delivery"];
+        };
+        /**
+         * CreateLinkBody
+         * @description Open this founder on another device.
+         */
+        CreateLinkBody: {
+            /**
+             * Request Id
+             * Format: uuid
+             */
+            request_id: string;
         };
         /**
          * CreateSession
@@ -470,7 +628,7 @@ export interface components {
              */
             type: "error";
         };
-        Event: components["schemas"]["SessionCreated"] | components["schemas"]["SessionUpdated"] | components["schemas"]["SessionDeleted"] | components["schemas"]["MessageAccepted"] | components["schemas"]["MessageQueued"] | components["schemas"]["RunCreated"] | components["schemas"]["RunQueued"] | components["schemas"]["RunStarted"] | components["schemas"]["StepStarted"] | components["schemas"]["StepFinished"] | components["schemas"]["ToolStarted"] | components["schemas"]["ToolFinished"] | components["schemas"]["MessageStarted"] | components["schemas"]["MessageDelta"] | components["schemas"]["MessageFinished"] | components["schemas"]["SuggestionsOffered"] | components["schemas"]["MessageFeedback"] | components["schemas"]["UsageTold"] | components["schemas"]["RunFinished"] | components["schemas"]["RunFailed"] | components["schemas"]["RunCancelled"];
+        Event: components["schemas"]["SessionCreated"] | components["schemas"]["SessionUpdated"] | components["schemas"]["SessionDeleted"] | components["schemas"]["MessageAccepted"] | components["schemas"]["MessageCopied"] | components["schemas"]["MessageQueued"] | components["schemas"]["RunCreated"] | components["schemas"]["RunQueued"] | components["schemas"]["RunStarted"] | components["schemas"]["StepStarted"] | components["schemas"]["StepFinished"] | components["schemas"]["ToolStarted"] | components["schemas"]["ToolFinished"] | components["schemas"]["MessageStarted"] | components["schemas"]["MessageDelta"] | components["schemas"]["MessageFinished"] | components["schemas"]["SuggestionsOffered"] | components["schemas"]["MessageFeedback"] | components["schemas"]["UsageTold"] | components["schemas"]["RunFinished"] | components["schemas"]["RunFailed"] | components["schemas"]["RunCancelled"];
         /**
          * EventPage
          * @description A part of a stream's log.
@@ -479,7 +637,7 @@ export interface components {
             /** Epoch */
             epoch: string;
             /** Events */
-            events: (components["schemas"]["SessionCreated"] | components["schemas"]["SessionUpdated"] | components["schemas"]["SessionDeleted"] | components["schemas"]["MessageAccepted"] | components["schemas"]["MessageQueued"] | components["schemas"]["RunCreated"] | components["schemas"]["RunQueued"] | components["schemas"]["RunStarted"] | components["schemas"]["StepStarted"] | components["schemas"]["StepFinished"] | components["schemas"]["ToolStarted"] | components["schemas"]["ToolFinished"] | components["schemas"]["MessageStarted"] | components["schemas"]["MessageDelta"] | components["schemas"]["MessageFinished"] | components["schemas"]["SuggestionsOffered"] | components["schemas"]["MessageFeedback"] | components["schemas"]["UsageTold"] | components["schemas"]["RunFinished"] | components["schemas"]["RunFailed"] | components["schemas"]["RunCancelled"])[];
+            events: (components["schemas"]["SessionCreated"] | components["schemas"]["SessionUpdated"] | components["schemas"]["SessionDeleted"] | components["schemas"]["MessageAccepted"] | components["schemas"]["MessageCopied"] | components["schemas"]["MessageQueued"] | components["schemas"]["RunCreated"] | components["schemas"]["RunQueued"] | components["schemas"]["RunStarted"] | components["schemas"]["StepStarted"] | components["schemas"]["StepFinished"] | components["schemas"]["ToolStarted"] | components["schemas"]["ToolFinished"] | components["schemas"]["MessageStarted"] | components["schemas"]["MessageDelta"] | components["schemas"]["MessageFinished"] | components["schemas"]["SuggestionsOffered"] | components["schemas"]["MessageFeedback"] | components["schemas"]["UsageTold"] | components["schemas"]["RunFinished"] | components["schemas"]["RunFailed"] | components["schemas"]["RunCancelled"])[];
             /**
              * Last Seq
              * @description The stream's last sequence number.
@@ -553,8 +711,21 @@ export interface components {
             token: string | null;
         };
         /**
+         * FounderLink
+         * @description A link that opens this founder on another device, once.
+         */
+        FounderLink: {
+            /** Expires At */
+            expires_at: string;
+            /**
+             * Url
+             * @description Its secret stands behind the `#`.
+             */
+            url: string;
+        };
+        /**
          * FounderSnapshot
-         * @description A founder's sessions that are not archived, the last used first.
+         * @description A founder's sessions that are not archived, pinned ones first.
          */
         FounderSnapshot: {
             /** Next Cursor */
@@ -700,6 +871,45 @@ export interface components {
             text: string;
         };
         /**
+         * MessageCopied
+         * @description A branch begins with the messages it was given copies of.
+         */
+        MessageCopied: {
+            data: components["schemas"]["MessageCopiedData"];
+            /**
+             * Run Id
+             * @description The run it belongs to.
+             */
+            run_id: string | null;
+            /**
+             * Seq
+             * @description Dense per stream, from 1.
+             */
+            seq: number;
+            /**
+             * Stream
+             * @description `session:<id>` or `founder:<id>`.
+             */
+            stream: string;
+            /**
+             * Ts
+             * @description RFC 3339, UTC, milliseconds.
+             */
+            ts: string;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "message.copied";
+        };
+        /**
+         * MessageCopiedData
+         * @description A message as it stands in the branch.
+         */
+        MessageCopiedData: {
+            message: components["schemas"]["MessageView"];
+        };
+        /**
          * MessageDelta
          * @description The next piece of the coach's message.
          */
@@ -829,6 +1039,21 @@ export interface components {
             status: components["schemas"]["MessageStatus"];
         };
         /**
+         * MessageHit
+         * @description A message in which all words were found.
+         */
+        MessageHit: {
+            /** Created At */
+            created_at: string;
+            /** Message Id */
+            message_id: string;
+            role: components["schemas"]["Role"];
+            /** Seq */
+            seq: number;
+            /** Snippet */
+            snippet: components["schemas"]["SnippetPart"][];
+        };
+        /**
          * MessagePage
          * @description Messages in the order of the talk, oldest first.
          */
@@ -840,6 +1065,11 @@ export interface components {
              * @description Whether older messages exist.
              */
             has_more: boolean;
+            /**
+             * Has Newer
+             * @description Whether newer messages exist.
+             */
+            has_newer: boolean;
             /**
              * Last Seq
              * @description Everything up to here is in the page's view.
@@ -961,11 +1191,14 @@ export interface components {
              */
             request_id: string | null;
             role: components["schemas"]["Role"];
-            /** Run Id */
+            /**
+             * Run Id
+             * @description Absent in a copy.
+             */
             run_id: string | null;
             /**
              * Seq
-             * @description Of `message.accepted` or `message.started`.
+             * @description Of `message.accepted`, `message.started` or `message.copied`.
              */
             seq: number;
             /** Session Id */
@@ -1098,6 +1331,19 @@ export interface components {
              * @description `urn:venturebots:problem:<code>`.
              */
             type: string;
+        };
+        /**
+         * RedeemLinkBody
+         * @description What stood behind the `#` of a link.
+         */
+        RedeemLinkBody: {
+            /**
+             * Request Id
+             * Format: uuid
+             */
+            request_id: string;
+            /** Token */
+            token: string;
         };
         /**
          * RetryRunBody
@@ -1463,6 +1709,28 @@ export interface components {
             trigger: components["schemas"]["RunTrigger"];
         };
         /**
+         * SearchHit
+         * @description Something that was found: a message, or a session by its title.
+         */
+        SearchHit: {
+            /** @description Absent: the title was found. */
+            message: components["schemas"]["MessageHit"] | null;
+            session: components["schemas"]["SessionView"];
+        };
+        /**
+         * SearchPage
+         * @description What was found: titles, then messages, the newest first.
+         */
+        SearchPage: {
+            /** Hits */
+            hits: components["schemas"]["SearchHit"][];
+            /**
+             * Next Cursor
+             * @description Absent on the last page.
+             */
+            next_cursor: string | null;
+        };
+        /**
          * SendFeedback
          * @description `POST /v1/messages/{message_id}/feedback`.
          */
@@ -1519,7 +1787,7 @@ export interface components {
             /** Text */
             text: string;
         };
-        ServerFrame: components["schemas"]["WelcomeFrame"] | components["schemas"]["LiveFrame"] | (components["schemas"]["SessionSnapshotFrame"] | components["schemas"]["FounderSnapshotFrame"]) | components["schemas"]["StreamEndedFrame"] | components["schemas"]["AckFrame"] | components["schemas"]["ErrorFrame"] | components["schemas"]["PingFrame"] | components["schemas"]["PongFrame"] | (components["schemas"]["SessionCreated"] | components["schemas"]["SessionUpdated"] | components["schemas"]["SessionDeleted"] | components["schemas"]["MessageAccepted"] | components["schemas"]["MessageQueued"] | components["schemas"]["RunCreated"] | components["schemas"]["RunQueued"] | components["schemas"]["RunStarted"] | components["schemas"]["StepStarted"] | components["schemas"]["StepFinished"] | components["schemas"]["ToolStarted"] | components["schemas"]["ToolFinished"] | components["schemas"]["MessageStarted"] | components["schemas"]["MessageDelta"] | components["schemas"]["MessageFinished"] | components["schemas"]["SuggestionsOffered"] | components["schemas"]["MessageFeedback"] | components["schemas"]["UsageTold"] | components["schemas"]["RunFinished"] | components["schemas"]["RunFailed"] | components["schemas"]["RunCancelled"]);
+        ServerFrame: components["schemas"]["WelcomeFrame"] | components["schemas"]["LiveFrame"] | (components["schemas"]["SessionSnapshotFrame"] | components["schemas"]["FounderSnapshotFrame"]) | components["schemas"]["StreamEndedFrame"] | components["schemas"]["AckFrame"] | components["schemas"]["ErrorFrame"] | components["schemas"]["PingFrame"] | components["schemas"]["PongFrame"] | (components["schemas"]["SessionCreated"] | components["schemas"]["SessionUpdated"] | components["schemas"]["SessionDeleted"] | components["schemas"]["MessageAccepted"] | components["schemas"]["MessageCopied"] | components["schemas"]["MessageQueued"] | components["schemas"]["RunCreated"] | components["schemas"]["RunQueued"] | components["schemas"]["RunStarted"] | components["schemas"]["StepStarted"] | components["schemas"]["StepFinished"] | components["schemas"]["ToolStarted"] | components["schemas"]["ToolFinished"] | components["schemas"]["MessageStarted"] | components["schemas"]["MessageDelta"] | components["schemas"]["MessageFinished"] | components["schemas"]["SuggestionsOffered"] | components["schemas"]["MessageFeedback"] | components["schemas"]["UsageTold"] | components["schemas"]["RunFinished"] | components["schemas"]["RunFailed"] | components["schemas"]["RunCancelled"]);
         /**
          * SessionCreated
          * @description Founder and session stream: a session began.
@@ -1601,7 +1869,7 @@ export interface components {
         };
         /**
          * SessionPage
-         * @description Sessions, the last used first.
+         * @description Sessions, pinned ones first, then the last used.
          */
         SessionPage: {
             /**
@@ -1694,10 +1962,17 @@ export interface components {
         SessionView: {
             /** Archived */
             archived: boolean;
+            /** @description Absent once that session was deleted. */
+            branched_from: components["schemas"]["BranchedFrom"] | null;
             /** Created At */
             created_at: string;
             /** Last Seq */
             last_seq: number;
+            /**
+             * Pinned
+             * @default false
+             */
+            pinned: boolean;
             /** Session Id */
             session_id: string;
             /**
@@ -1715,6 +1990,16 @@ export interface components {
              * @description When the last message was accepted.
              */
             updated_at: string;
+        };
+        /**
+         * SnippetPart
+         * @description A part of a snippet; the parts in order are its text.
+         */
+        SnippetPart: {
+            /** Is Match */
+            is_match: boolean;
+            /** Text */
+            text: string;
         };
         /**
          * StepFinished
@@ -2082,6 +2367,11 @@ export interface components {
              */
             archived?: boolean | null;
             /**
+             * Pinned
+             * @default null
+             */
+            pinned?: boolean | null;
+            /**
              * Request Id
              * Format: uuid
              */
@@ -2101,11 +2391,13 @@ export interface components {
         };
         /**
          * UpdateSessionBody
-         * @description Rename or archive a session; what is left out stays.
+         * @description Rename, archive or pin a session; what is left out stays.
          */
         UpdateSessionBody: {
             /** Archived */
             archived?: boolean | null;
+            /** Pinned */
+            pinned?: boolean | null;
             /** Request Id */
             request_id?: string | null;
             /** Title */
@@ -2251,6 +2543,72 @@ export interface operations {
             };
         };
     };
+    create_link: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreateLinkBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FounderLink"];
+                };
+            };
+            /** @description Why it failed. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    redeem_link: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RedeemLinkBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FounderView"];
+                };
+            };
+            /** @description Why it failed. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     rate_message: {
         parameters: {
             query?: never;
@@ -2374,6 +2732,41 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["RunAccepted"];
+                };
+            };
+            /** @description Why it failed. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    search_sessions: {
+        parameters: {
+            query?: {
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+                limit?: number;
+                /** @description Words, or how they begin; all have to be found. */
+                q?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SearchPage"];
                 };
             };
             /** @description Why it failed. */
@@ -2551,6 +2944,41 @@ export interface operations {
             };
         };
     };
+    branch_session: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                session_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BranchSessionBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Branched"];
+                };
+            };
+            /** @description Why it failed. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     export_session: {
         parameters: {
             query?: {
@@ -2585,7 +3013,11 @@ export interface operations {
     list_messages: {
         parameters: {
             query?: {
-                /** @description Exclusive; absent: the last ones. */
+                /** @description Newer ones; exclusive. */
+                after_seq?: number | null;
+                /** @description As many older as newer ones, and the one itself. */
+                around_seq?: number | null;
+                /** @description Older ones; exclusive. */
                 before_seq?: number | null;
                 limit?: number;
             };

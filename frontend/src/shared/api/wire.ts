@@ -13,9 +13,13 @@ export type StreamCursor = Schemas["StreamCursor"];
 
 export type Command = Extract<ClientFrame, { request_id: string }>;
 
+export type FounderLink = Schemas["FounderLink"];
 export type FounderView = Schemas["FounderView"];
 export type SessionView = Schemas["SessionView"];
 export type SessionPage = Schemas["SessionPage"];
+export type SearchHit = Schemas["SearchHit"];
+export type SearchPage = Schemas["SearchPage"];
+export type Branched = Schemas["Branched"];
 export type MessageView = Schemas["MessageView"];
 export type MessagePage = Schemas["MessagePage"];
 export type MessageStatus = Schemas["MessageStatus"];

@@ -1,4 +1,6 @@
-/** Every word the page says, in one place. */
+/** Every word the page says, in English; the other catalogues have its shape. */
+import { plural } from "./plural";
+
 export const en = {
   product: "VentureBot",
   tagline: "From a frustration to a venture",
@@ -8,6 +10,9 @@ export const en = {
   closeNavigation: "Hide sessions",
   close: "Close",
   cancel: "Cancel",
+  language: "Language",
+  notKept:
+    "This browser keeps nothing for this page. What you write stays only as long as this tab is open.",
   theme: {
     label: (current: string) => `Colours: ${current}. Change`,
     system: "as the system",
@@ -18,6 +23,7 @@ export const en = {
     live: "Connected",
     connecting: "Connecting…",
     restarting: "The service is restarting. Reconnecting…",
+    refused: "The service refuses this page. Reloading may help.",
     offline: "No connection. What you write is kept and sent when it returns.",
     too_many_tabs: "VentureBot is open in too many tabs. Close some of them.",
     retryNow: "Try now",
@@ -63,10 +69,18 @@ export const en = {
     loadMore: "Show older sessions",
     loading: "Loading sessions…",
     none: "No sessions yet. Your first one is a frustration away.",
-    noMatch: (query: string) => `No session has “${query}” in its title.`,
+    noMatch: (query: string) => `Nothing was found for “${query}”.`,
+    found: (count: number) =>
+      plural("en", count, { one: "One result", other: `${count} results` }),
+    searching: "Searching…",
+    inMessages: "In what was said",
+    loadMoreHits: "Show more results",
     noArchived: "Nothing is archived.",
     failed: "The list could not be loaded.",
     actions: (title: string) => `Actions for ${title}`,
+    pin: "Pin to the top",
+    unpin: "Unpin",
+    pinned: "Pinned",
     rename: "Rename",
     renameLabel: "Title",
     archiveAction: "Archive",
@@ -88,8 +102,10 @@ export const en = {
     coachSays: (time: string) => `VentureBot, ${time}`,
     youSaid: (time: string) => `You, ${time}`,
     loading: "Opening the session…",
-    loadingOlder: "Loading earlier messages…",
+    loadingOlder: "Loading more messages…",
     olderFailed: "Earlier messages could not be loaded.",
+    newerFailed: "Later messages could not be loaded.",
+    backToLatest: "Back to latest",
     beginning: "This is where it began.",
     gone: "This session is not here",
     goneText: "It was deleted, or it belongs to somebody else.",
@@ -98,9 +114,20 @@ export const en = {
     export: "Export",
     exportMarkdown: "As Markdown",
     exportJson: "As JSON",
+    print: "Print",
+    printing: "Collecting all messages for printing…",
+    printFailed: "Not all messages could be collected for printing. Try again.",
+    printedOn: (moment: string) => `Printed ${moment}`,
+    branchedFrom: "Branched from",
+    untitledSource: "an earlier session",
+    leftOut: (count: number) =>
+      plural("en", count, {
+        one: "its first message was left out",
+        other: `its first ${count} messages were left out`,
+      }),
     suggestions: "Suggested replies",
     earlierAttempts: (count: number) =>
-      count === 1 ? "An earlier attempt" : `${count} earlier attempts`,
+      plural("en", count, { one: "An earlier attempt", other: `${count} earlier attempts` }),
   },
   message: {
     sending: "Sending…",
@@ -109,6 +136,10 @@ export const en = {
     noReply: (reason: string) => `No reply: ${reason}`,
     retry: "Retry",
     discard: "Put back into the message box",
+    edit: "Edit and ask again",
+    editLabel: "Your message, changed",
+    editHint: "Your changed message opens a new session with the talk up to here. This one stays.",
+    editSend: "Send in a new session",
     queued: (position: number) =>
       position === 1 ? "Waiting for the reply above, next in turn" : `Waiting, number ${position} in turn`,
     copy: "Copy message",
@@ -123,7 +154,7 @@ export const en = {
       superseded: "Replaced by a new attempt.",
     },
     steps: (count: number, duration: string) =>
-      count === 1 ? duration : `${count} steps · ${duration}`,
+      plural("en", count, { one: duration, other: `${count} steps · ${duration}` }),
   },
   run: {
     thinking: "VentureBot is thinking",
@@ -152,9 +183,40 @@ export const en = {
     homePlaceholder: "I keep running into…",
     send: "Send",
     hint: "Enter sends · Shift+Enter starts a new line",
-    left: (count: number) => `${count.toLocaleString("en")} characters left`,
+    left: (count: number) => `${inEnglish(count)} characters left`,
     tooLong: (count: number) =>
-      `${count.toLocaleString("en")} characters too many. Shorten it a little or send it in two parts.`,
+      `${inEnglish(count)} characters too many. Shorten it a little or send it in two parts.`,
+  },
+  link: {
+    open: "Open on another device",
+    title: "Open on another device",
+    text: "Scan this with the other device, or open the link there. It then shows your sessions, as this one does.",
+    warning: "Whoever opens it can read and change all your sessions. It works once.",
+    qr: "QR code of the link",
+    address: "Link",
+    copy: "Copy link",
+    making: "Making a link…",
+    failed: "No link could be made.",
+    expiresIn: (time: string) => `Valid for ${time}`,
+    expired: "This link is no longer valid.",
+    again: "Make a new link",
+    redeemTitle: "Open your sessions here?",
+    redeemText: "This device will show the sessions of the device the link comes from.",
+    ownStayBehind: (count: number) =>
+      plural("en", count, {
+        one: "A session begun on this device stays behind: this browser will no longer show it.",
+        other: `${count} sessions begun on this device stay behind: this browser will no longer show them.`,
+      }),
+    ownStayBehindMany:
+      "The sessions begun on this device stay behind: this browser will no longer show them.",
+    redeem: "Open them here",
+    redeeming: "Opening…",
+    keepOwn: "Not now",
+    brokenTitle: "This link does not work",
+    brokenText:
+      "It was used already, is older than ten minutes, or was not copied whole. Make a new one on the other device: “Open on another device”, below the list of sessions.",
+    unreachable: "The service could not be reached. The link is not used up: try again.",
+    welcome: "Your sessions are here.",
   },
   errors: {
     title: "That did not work",
@@ -167,6 +229,10 @@ export const en = {
       events_dropped: [
         "The coach was interrupted",
         "Part of its answer was lost on the way. Nothing you wrote is lost: try again.",
+      ],
+      input_refused: [
+        "This message was not passed on",
+        "It reads like an order to the coach's program. Say it in other words.",
       ],
       instance_mismatch: [
         "The coach was interrupted",
@@ -196,6 +262,30 @@ export const en = {
         "The model is not available",
         "It may be back in a moment. Try again.",
       ],
+      link_invalid: [
+        "This link does not work",
+        "It was used already or is too old. Make a new one on the other device.",
+      ],
+      message_not_ratable: [
+        "This cannot be rated yet",
+        "Only replies of the coach that have ended can be.",
+      ],
+      message_unknown: [
+        "This message is not here",
+        "Its session may have been deleted in another tab.",
+      ],
+      no_founder: [
+        "The service does not know this browser",
+        "Reload the page. What you wrote here is kept.",
+      ],
+      origin_refused: [
+        "The service refuses this address",
+        "Open the page at the address you were given, or ask whoever runs the service.",
+      ],
+      payload_too_large: [
+        "This is too long",
+        "Shorten it a little, or send it in two parts.",
+      ],
       not_ready: ["The coach is starting", "It is ready in a moment. Try again then."],
       orchestrator_unavailable: [
         "The coach is not available",
@@ -204,6 +294,10 @@ export const en = {
       output_blocked: [
         "This reply was withheld",
         "It broke the coach's safety rules. Try asking in another way.",
+      ],
+      output_invalid: [
+        "The model answered in the wrong form",
+        "Its answer could not be used. Trying again usually helps.",
       ],
       output_limit: [
         "This reply became too long",
@@ -233,6 +327,10 @@ export const en = {
         "The coach was interrupted",
         "The service restarted while it was answering. Nothing you wrote is lost: try again.",
       ],
+      run_unknown: [
+        "This reply is not here",
+        "Its session may have been deleted in another tab.",
+      ],
       run_not_retryable: [
         "This cannot be tried again",
         "Only the last reply of a session can. Write a new message instead.",
@@ -258,7 +356,11 @@ export const en = {
         "The coach went round in circles",
         "It looked things up too often. Try asking more precisely.",
       ],
-    } as Record<string, readonly [title: string, advice: string]>,
+      unreachable: [
+        "The service could not be reached",
+        "Nothing you wrote is lost. Try again in a moment.",
+      ],
+    },
     retryable: "Nothing you wrote is lost. Try again.",
     final: "Trying the same again will not help. You can go on with another message.",
     crashTitle: "The page stumbled",
@@ -272,3 +374,7 @@ export const en = {
     task: "Task",
   },
 } as const;
+
+function inEnglish(count: number): string {
+  return count.toLocaleString("en");
+}

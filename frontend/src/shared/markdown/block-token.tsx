@@ -1,22 +1,31 @@
-/** One block of Markdown. */
+/**
+ * One block of Markdown. An outermost one reads in the direction of its own
+ * first letter; what is inside it follows, except cells, and code is never turned.
+ */
 import type { Token, Tokens } from "marked";
 import type { ReactNode } from "react";
 
-import { en } from "../i18n/en";
+import { texts } from "../i18n/texts";
 import { CodeBlock } from "./code-block";
 import { decodeEntities } from "./entities";
 import { InlineTokens } from "./inline-tokens";
 import styles from "./markdown.module.css";
 
-export function BlockToken({ token }: { token: Token }): ReactNode {
+interface BlockTokenProps {
+  token: Token;
+  isOutermost?: boolean;
+}
+
+export function BlockToken({ token, isOutermost = false }: BlockTokenProps): ReactNode {
+  const dir = isOutermost ? "auto" : undefined;
   switch (token.type) {
     case "space":
       return null;
     case "heading":
-      return <Heading heading={token as Tokens.Heading} />;
+      return <Heading heading={token as Tokens.Heading} dir={dir} />;
     case "paragraph":
       return (
-        <p>
+        <p dir={dir}>
           <InlineTokens tokens={token.tokens ?? []} />
         </p>
       );
@@ -29,15 +38,15 @@ export function BlockToken({ token }: { token: Token }): ReactNode {
     case "code":
       return <CodeBlock code={(token as Tokens.Code).text} language={(token as Tokens.Code).lang} />;
     case "blockquote":
-      return <blockquote>{blocks(token.tokens ?? [])}</blockquote>;
+      return <blockquote dir={dir}>{blocks(token.tokens ?? [])}</blockquote>;
     case "list":
-      return <List list={token as Tokens.List} />;
+      return <List list={token as Tokens.List} dir={dir} />;
     case "table":
-      return <Table table={token as Tokens.Table} />;
+      return <Table table={token as Tokens.Table} dir={dir} />;
     case "hr":
       return <hr />;
     case "html":
-      return <p>{token.raw.trimEnd()}</p>;
+      return <p dir={dir}>{token.raw.trimEnd()}</p>;
     default:
       return <InlineTokens tokens={[token]} />;
   }
@@ -48,32 +57,39 @@ function blocks(tokens: readonly Token[]): ReactNode[] {
   return tokens.map((token, index) => <BlockToken key={String(index)} token={token} />);
 }
 
-function Heading({ heading }: { heading: Tokens.Heading }): ReactNode {
+type Direction = "auto" | undefined;
+
+function Heading({ heading, dir }: { heading: Tokens.Heading; dir: Direction }): ReactNode {
   // Under the page's title and the speaker's name; no level may be left out.
   const Level = heading.depth <= 2 ? "h3" : "h4";
   return (
-    <Level className={heading.depth === 1 ? styles["first"] : undefined}>
+    <Level dir={dir} className={heading.depth === 1 ? styles["first"] : undefined}>
       <InlineTokens tokens={heading.tokens} />
     </Level>
   );
 }
 
-function List({ list }: { list: Tokens.List }): ReactNode {
+function List({ list, dir }: { list: Tokens.List; dir: Direction }): ReactNode {
   const items = list.items.map((item, index) => (
     <li key={String(index)} className={item.task ? styles["task"] : undefined}>
       {blocks(item.tokens)}
     </li>
   ));
   const start = typeof list.start === "number" && list.start !== 1 ? list.start : undefined;
-  return list.ordered ? <ol start={start}>{items}</ol> : <ul>{items}</ul>;
+  if (!list.ordered) return <ul dir={dir}>{items}</ul>;
+  return (
+    <ol dir={dir} start={start}>
+      {items}
+    </ol>
+  );
 }
 
-function Table({ table }: { table: Tokens.Table }): ReactNode {
+function Table({ table, dir }: { table: Tokens.Table; dir: Direction }): ReactNode {
   return (
     // A wide table scrolls by itself, with the keyboard too.
     // oxlint-disable-next-line jsx-a11y/no-noninteractive-tabindex -- a scrollable region needs focus
-    <div className={styles["scroll"]} role="region" aria-label={en.markdown.table} tabIndex={0}>
-      <table>
+    <div className={styles["scroll"]} role="region" aria-label={texts.markdown.table} tabIndex={0}>
+      <table dir={dir}>
         <thead>
           <tr>
             {table.header.map((cell, index) => (
@@ -87,7 +103,7 @@ function Table({ table }: { table: Tokens.Table }): ReactNode {
           {table.rows.map((row, rowIndex) => (
             <tr key={String(rowIndex)}>
               {row.map((cell, index) => (
-                <td key={String(index)} className={alignment(cell)}>
+                <td key={String(index)} dir="auto" className={alignment(cell)}>
                   <InlineTokens tokens={cell.tokens} />
                 </td>
               ))}

@@ -1,7 +1,7 @@
 /** A block of code with its language and a way to take it along. */
 import type { ReactNode } from "react";
 
-import { en } from "../i18n/en";
+import { texts } from "../i18n/texts";
 import { CopyButton } from "../ui/copy-button";
 import styles from "./markdown.module.css";
 
@@ -15,11 +15,11 @@ export function CodeBlock({ code, language }: CodeBlockProps): ReactNode {
   return (
     <div className={styles["code"]}>
       <div className={styles["codeBar"]}>
-        <span>{name || en.markdown.code}</span>
-        <CopyButton text={code} label={en.markdown.copyCode} />
+        <span>{name || texts.markdown.code}</span>
+        <CopyButton text={code} label={texts.markdown.copyCode} />
       </div>
       {/* oxlint-disable-next-line jsx-a11y/no-noninteractive-tabindex -- a scrollable region needs focus */}
-      <pre tabIndex={0} role="region" aria-label={en.markdown.code}>
+      <pre tabIndex={0} dir="ltr" role="region" aria-label={texts.markdown.code}>
         <code>{code}</code>
       </pre>
     </div>

@@ -2,7 +2,7 @@
 import type { Token, Tokens } from "marked";
 import type { ReactNode } from "react";
 
-import { en } from "../i18n/en";
+import { texts } from "../i18n/texts";
 import { decodeEntities } from "./entities";
 import { safeUrl } from "./safe-url";
 
@@ -42,7 +42,7 @@ function InlineToken({ token }: { token: Token }): ReactNode {
           checked={(token as Tokens.Checkbox).checked}
           disabled
           readOnly
-          aria-label={en.markdown.task}
+          aria-label={texts.markdown.task}
         />
       );
     default:

@@ -67,6 +67,11 @@ describe("growing text", () => {
     expect(grown(document, every)).toEqual(shown(document));
   });
 
+  it("gives a paragraph back that looked as if a list had ended it", () => {
+    const text = "|---|---|\n-\n-->";
+    expect(grown(text, [14])).toEqual(shown(text));
+  });
+
   it("gives the blocks of the whole text for any lines in any pieces", () => {
     fc.assert(
       fc.property(

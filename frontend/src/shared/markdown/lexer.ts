@@ -59,6 +59,8 @@ function settledBlocks(blocks: readonly Block[]): Block[] {
   }
   // A blank line belongs to what follows it: it may yet join a list.
   while (end > 0 && blocks[end - 1]?.token.type === "space") end -= 1;
+  // Without one, what follows may turn out to be more of the same paragraph.
+  if (blocks[end]?.token.type !== "space" && blocks[end - 1]?.token.type === "paragraph") end -= 1;
   return blocks.slice(0, end);
 }
 

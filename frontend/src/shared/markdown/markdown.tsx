@@ -8,7 +8,7 @@ import styles from "./markdown.module.css";
 
 interface MarkdownProps {
   text: string;
-  /** Whether text will still be appended: open marks are closed for now. */
+  /** Whether its end is still to come, or never came: open marks are closed. */
   isOpen: boolean;
 }
 
@@ -35,15 +35,11 @@ interface BlockViewProps {
   isOpen: boolean;
 }
 
-/** How many blocks were rendered since the page began; the cost of streaming. */
-export const renderCounter = { blocks: 0 };
-
 /** Renders again only when the block's text changed. */
 const BlockView = memo(function BlockView({ block, isOpen }: BlockViewProps) {
-  renderCounter.blocks += 1;
   return openBlocks(block, isOpen).map((shown, index) => (
     // The position is a block's identity: text only grows at its end.
-    <BlockToken key={String(index)} token={shown.token} />
+    <BlockToken key={String(index)} token={shown.token} isOutermost />
   ));
 });
 

@@ -154,6 +154,124 @@ describe("the connection", () => {
   });
 });
 
+describe("a connection that fails again and again", () => {
+  it("backs off although it was welcomed each time", async () => {
+    const waits: number[] = [];
+    for (let failure = 0; failure < 5; failure += 1) {
+      const opened = sockets.length;
+      await goLive();
+      last().drop(1011);
+      const droppedAt = Date.now();
+      while (sockets.length === opened || sockets.length === waits.length + 1) await settle(50);
+      waits.push(Date.now() - droppedAt);
+    }
+    expect(waits.at(-1)).toBeGreaterThan(4 * (waits[0] ?? 0));
+  });
+
+  it("begins its back-off anew after it held for a while", async () => {
+    for (let failure = 0; failure < 4; failure += 1) {
+      await goLive();
+      last().drop(1011);
+      await settle(10_000);
+    }
+    await goLive();
+    await settle(11_000);
+    const opened = sockets.length;
+    last().drop(1011);
+    await settle(300);
+    expect(sockets).toHaveLength(opened + 1);
+  });
+
+  it("gives up when the page's origin is refused, until the founder asks", async () => {
+    await goLive();
+    last().drop(4403);
+    await settle(120_000);
+    dispatchEvent(new Event("pageshow"));
+    await settle(1_000);
+    expect(sockets).toHaveLength(1);
+    expect(connection.status.get()).toEqual({ state: "offline", reason: "refused" });
+    connection.reconnect();
+    await goLive();
+    expect(connection.status.get().state).toBe("live");
+  });
+});
+
+describe("without sockets", () => {
+  let streams: FakeSocket[] = [];
+
+  beforeEach(() => {
+    connection.stop();
+    streams = [];
+    sockets = [];
+    connection = new Connection({
+      prepare: () => Promise.resolve(),
+      cursors: () => ({ epoch: null, streams: [] }),
+      onFrame: () => {},
+      openSocket: () => {
+        const socket = new FakeSocket();
+        sockets.push(socket);
+        return socket as unknown as WebSocket;
+      },
+      openEventStreams: () => {
+        const socket = new FakeSocket();
+        streams.push(socket);
+        return Promise.resolve(socket as unknown as WebSocket);
+      },
+      random: () => 0.5,
+    });
+    connection.start();
+  });
+
+  async function goLiveByStreams(): Promise<void> {
+    await settle();
+    streams.at(-1)?.open();
+    streams.at(-1)?.receive(welcome);
+  }
+
+  it("the same frames come by HTTP, and a socket is taken once it opens", async () => {
+    for (let failure = 0; failure < 4; failure += 1) {
+      await settle(2_000);
+      last().drop(1006);
+    }
+    await settle(1_000);
+    expect(streams).toHaveLength(1);
+    await goLiveByStreams();
+    expect(connection.status.get().state).toBe("live");
+    expect(connection.isEventStreams).toBe(true);
+
+    streams.at(-1)?.receive({ type: "pong" });
+    await settle(25_000);
+    const opened = sockets.length;
+    for (let minute = 0; minute < 10; minute += 1) {
+      streams.at(-1)?.receive({ type: "pong" });
+      await settle(29_000);
+    }
+    expect(sockets).toHaveLength(opened + 1);
+    last().open();
+    await goLive();
+    expect(connection.isEventStreams).toBe(false);
+    expect(connection.status.get().state).toBe("live");
+  });
+
+  it("is how a page goes on whose frame no socket would take", async () => {
+    await goLive();
+    last().drop(4413);
+    await settle(1_000);
+    expect(sockets).toHaveLength(1);
+    expect(streams).toHaveLength(1);
+  });
+
+  it("waits for a gateway that answers nothing at all", async () => {
+    await goLive();
+    for (let failure = 0; failure < 3; failure += 1) {
+      last().open();
+      last().drop(1006);
+      await settle(5_000);
+    }
+    expect(streams).toHaveLength(0);
+  });
+});
+
 describe("a command", () => {
   const answer = vi.fn<typeof fetch>();
 

@@ -1,4 +1,9 @@
-/** The one socket of the page: opened, watched, and opened again. */
+/**
+ * The one socket of the page: opened, watched, and opened again.
+ *
+ * Where sockets do not get through although the gateway answers, the same
+ * frames come as server-sent events; a socket is tried again now and then.
+ */
 import type { ClientFrame, ServerFrame, StreamCursor } from "../api/wire";
 import { Store } from "../store";
 import { backoffDelayMs } from "./backoff";
@@ -9,7 +14,7 @@ export type ConnectionState = "live" | "connecting" | "offline";
 export interface ConnectionStatus {
   state: ConnectionState;
   /** What the founder should be told besides the state. */
-  reason: "none" | "restarting" | "too_many_tabs";
+  reason: "none" | "restarting" | "too_many_tabs" | "refused";
 }
 
 export interface ConnectionOptions {
@@ -19,6 +24,8 @@ export interface ConnectionOptions {
   cursors: () => { epoch: string | null; streams: StreamCursor[] };
   onFrame: (frame: ServerFrame) => void;
   openSocket?: () => WebSocket;
+  /** Speaks like a socket, over HTTP. */
+  openEventStreams?: () => Promise<WebSocket>;
   random?: () => number;
 }
 
@@ -31,6 +38,20 @@ const OPENING_MS = 10_000;
 const TOO_MANY_TABS_MS = 30_000;
 /** So many failures without a welcome: perhaps the founder is unknown. */
 const FAILURES_BEFORE_FOUNDER_CHECK = 2;
+/** So many sockets that never opened while HTTP works: something is in the way. */
+const FAILURES_BEFORE_EVENT_STREAMS = 3;
+const SOCKET_AGAIN_MS = 300_000;
+/** What browsers say of a socket that ended without a word. */
+const LOST = 1006;
+/** A connection that held so long was a good one: the next failure is the first. */
+const STABLE_MS = 10_000;
+
+/** The socket said something the gateway will never take; HTTP will say what. */
+const UNFIT = new Set<number>([
+  CloseCode.MALFORMED_FRAME,
+  CloseCode.FRAME_TOO_LARGE,
+  CloseCode.TOO_BIG,
+]);
 
 export class Connection {
   readonly status = new Store<ConnectionStatus>({ state: "connecting", reason: "none" });
@@ -38,6 +59,12 @@ export class Connection {
   readonly #cleanUps: (() => void)[] = [];
   #socket: WebSocket | null = null;
   #retryTimer: ReturnType<typeof setTimeout> | undefined;
+  #socketAgainTimer: ReturnType<typeof setTimeout> | undefined;
+  #isSocketBlocked = false;
+  #neverOpened = 0;
+  #hasOpened = false;
+  #hasFounderAnswered = false;
+  #welcomeAt = 0;
   #attempt = 0;
   #generation = 0;
   #isWelcome = false;
@@ -65,7 +92,13 @@ export class Connection {
   stop(): void {
     for (const cleanUp of this.#cleanUps.splice(0)) cleanUp();
     clearTimeout(this.#retryTimer);
+    clearTimeout(this.#socketAgainTimer);
     this.#abandon();
+  }
+
+  /** Whether every stream costs an HTTP connection of its own. */
+  get isEventStreams(): boolean {
+    return this.#isSocketBlocked;
   }
 
   /** Sends when the gateway has welcomed us; otherwise says so and drops it. */
@@ -91,18 +124,26 @@ export class Connection {
     this.#abandon();
     const generation = this.#generation;
     if (this.status.get().state === "live") this.#tell("connecting");
+    let socket: WebSocket;
     try {
+      this.#hasFounderAnswered = this.#isFounderRefused;
       await this.#options.prepare(this.#isFounderRefused);
       this.#isFounderRefused = false;
+      if (generation !== this.#generation) return;
+      socket = await this.#openLine();
     } catch {
       if (generation === this.#generation) this.#retryLater();
       return;
     }
-    if (generation !== this.#generation) return;
-    const socket = this.#options.openSocket?.() ?? openGatewaySocket();
+    if (generation !== this.#generation) {
+      socket.close();
+      return;
+    }
     this.#socket = socket;
-    this.#deadlineAt = Date.now() + OPENING_MS;
+    this.#hasOpened = false;
+    this.#deadlineAt = performance.now() + OPENING_MS;
     socket.addEventListener("open", () => {
+      this.#hasOpened = true;
       socket.send(JSON.stringify(this.#hello()));
     });
     socket.addEventListener("message", (message: MessageEvent<unknown>) => {
@@ -113,6 +154,17 @@ export class Connection {
     });
   }
 
+  #openLine(): WebSocket | Promise<WebSocket> {
+    if (this.#isSocketBlocked && this.#options.openEventStreams) {
+      return this.#options.openEventStreams();
+    }
+    return this.#newSocket();
+  }
+
+  #newSocket(): WebSocket {
+    return this.#options.openSocket?.() ?? openGatewaySocket();
+  }
+
   #hello(): ClientFrame {
     const { epoch, streams } = this.#options.cursors();
     return { type: "hello", streams, ...(epoch === null ? {} : { epoch }) };
@@ -121,11 +173,12 @@ export class Connection {
   #receive(data: unknown): void {
     const frame = parseFrame(data);
     if (frame === null) return;
-    this.#lastFrameAt = Date.now();
+    this.#lastFrameAt = performance.now();
     this.#deadlineAt = Number.POSITIVE_INFINITY;
     if (frame.type === "welcome") {
       this.#isWelcome = true;
-      this.#attempt = 0;
+      this.#welcomeAt = performance.now();
+      this.#neverOpened = 0;
       // The frame first: who reacts to "live" must find the new epoch.
       this.#options.onFrame(frame);
       this.#tell("live");
@@ -137,12 +190,23 @@ export class Connection {
 
   #closed(code: number): void {
     const wasWelcome = this.#isWelcome;
+    if (wasWelcome && performance.now() - this.#welcomeAt >= STABLE_MS) this.#attempt = 0;
+    if (!this.#hasOpened) this.#neverOpened += 1;
     this.#abandon();
     if (code === CloseCode.NO_FOUNDER) this.#isFounderRefused = true;
     if (!wasWelcome && this.#attempt >= FAILURES_BEFORE_FOUNDER_CHECK) {
       this.#isFounderRefused = true;
     }
-    if (code === CloseCode.RESYNC && wasWelcome) {
+    const isInTheWay =
+      this.#neverOpened >= FAILURES_BEFORE_EVENT_STREAMS && this.#hasFounderAnswered;
+    if (UNFIT.has(code) || isInTheWay) this.#doWithoutSocket();
+    if (code === CloseCode.ORIGIN) {
+      // Only whoever runs the service can help: trying on would not.
+      this.#tell("offline", "refused");
+      return;
+    }
+    if (code === CloseCode.RESYNC && wasWelcome && this.#attempt === 0) {
+      this.#attempt += 1;
       this.#tell("connecting");
       void this.#open();
       return;
@@ -152,6 +216,32 @@ export class Connection {
       return;
     }
     this.#retryLater(code === CloseCode.DRAINING ? "restarting" : "none");
+  }
+
+  #doWithoutSocket(): void {
+    if (this.#isSocketBlocked || !this.#options.openEventStreams) return;
+    this.#isSocketBlocked = true;
+    this.#attempt = 0;
+    this.#trySocketLater();
+  }
+
+  #trySocketLater(): void {
+    clearTimeout(this.#socketAgainTimer);
+    this.#socketAgainTimer = setTimeout(() => this.#trySocket(), SOCKET_AGAIN_MS);
+  }
+
+  /** Changes back only once a socket has opened; nothing is interrupted before. */
+  #trySocket(): void {
+    const socket = this.#newSocket();
+    socket.addEventListener("open", () => {
+      socket.close();
+      this.#isSocketBlocked = false;
+      this.#neverOpened = 0;
+      this.reconnect();
+    });
+    socket.addEventListener("close", () => {
+      if (this.#isSocketBlocked) this.#trySocketLater();
+    });
   }
 
   #retryLater(reason: ConnectionStatus["reason"] = "none", delayMs?: number): void {
@@ -185,9 +275,10 @@ export class Connection {
 
   /** After a sleep the socket may be dead without having been told. */
   #probe(): void {
+    if (this.status.get().reason === "refused") return;
     if (this.send({ type: "ping" })) {
-      this.#lastPingAt = Date.now();
-      this.#deadlineAt = Math.min(this.#deadlineAt, Date.now() + PROBE_MS);
+      this.#lastPingAt = performance.now();
+      this.#deadlineAt = Math.min(this.#deadlineAt, performance.now() + PROBE_MS);
     } else if (this.#socket === null) {
       this.reconnect();
     }
@@ -195,11 +286,10 @@ export class Connection {
 
   #watch(): void {
     if (this.#socket === null) return;
-    const now = Date.now();
+    const now = performance.now();
     const isSilent = this.#isWelcome && now - this.#lastFrameAt > SILENT_DEATH_MS;
     if (isSilent || now > this.#deadlineAt) {
-      this.#abandon();
-      this.#retryLater();
+      this.#closed(LOST);
       return;
     }
     const idleSince = Math.max(this.#lastFrameAt, this.#lastPingAt);

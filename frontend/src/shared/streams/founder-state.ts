@@ -68,14 +68,16 @@ export function reduceFounder(
   return { state: { ...state, sessions, deletedIds, seq: last.seq }, isGap };
 }
 
-/** Sessions that are not archived, the last used first. */
+/** Sessions that are not archived: pinned ones, then the last used. */
 export function currentSessions(state: FounderState): SessionView[] {
-  return lastUsedFirst([...state.sessions.values()].filter((view) => !view.archived));
+  return inListOrder([...state.sessions.values()].filter((view) => !view.archived));
 }
 
-export function lastUsedFirst(views: readonly SessionView[]): SessionView[] {
+/** The order in which the gateway lists sessions. */
+export function inListOrder(views: readonly SessionView[]): SessionView[] {
   return views.toSorted(
     (one, other) =>
+      Number(other.pinned) - Number(one.pinned) ||
       other.updated_at.localeCompare(one.updated_at) ||
       other.session_id.localeCompare(one.session_id),
   );

@@ -1,14 +1,16 @@
 import * as fc from "fast-check";
-import { describe, expect, it } from "vitest";
+import { beforeEach, describe, expect, it } from "vitest";
 
 import { eventsOf, turn } from "@/test/events";
 
+import type { MessageView } from "../api/wire";
 import { reduceSession } from "./session-reducer";
 import {
   activeRunOf,
   emptySession,
   messagesOf,
   queuePositionOf,
+  type SessionState,
   withOlderPage,
   withSnapshot,
 } from "./session-state";
@@ -74,8 +76,12 @@ describe("a session's events", () => {
 });
 
 describe("a snapshot", () => {
-  const whole = reduceSession(emptySession, log).state;
-  const views = messagesOf(whole);
+  let whole: SessionState;
+  let views: MessageView[];
+  beforeEach(() => {
+    whole = reduceSession(emptySession, log).state;
+    views = messagesOf(whole);
+  });
   const snapshot = (epoch: string, messages = views.slice(1)) => ({
     seq: 40,
     epoch,
@@ -84,6 +90,8 @@ describe("a snapshot", () => {
         session_id: "s",
         title: "T",
         archived: false,
+        pinned: false,
+        branched_from: null,
         created_at: "",
         updated_at: "",
         stream: "session:s",
@@ -109,7 +117,8 @@ describe("a snapshot", () => {
 
   it("and an older page join in order, once", () => {
     const state = withSnapshot(emptySession, snapshot("e1"));
-    const page = { messages: views, has_more: false, last_seq: 40, epoch: "e1" };
+    const rest = { has_more: false, has_newer: false, last_seq: 40, epoch: "e1" };
+    const page = { messages: views, ...rest };
     expect(messagesOf(withOlderPage(state, page))).toEqual(views);
   });
 });

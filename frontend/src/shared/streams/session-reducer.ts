@@ -55,6 +55,9 @@ function apply(draft: Draft, event: StreamEvent): void {
         finished_at: event.ts,
       });
       return;
+    case "message.copied":
+      addMessage(draft, event.data.message);
+      return;
     case "message.started":
       addMessage(draft, {
         ...messageOf(event, event.data.message_id),

@@ -6,6 +6,7 @@ import type {
   SessionSnapshot,
   SessionView,
 } from "../api/wire";
+import type { Past } from "./past";
 
 export interface ToolCall {
   tool_call_id: string;
@@ -34,6 +35,8 @@ export interface SessionState {
   messages: ReadonlyMap<string, MessageView>;
   runs: ReadonlyMap<string, Run>;
   hasMore: boolean;
+  /** A stretch further back that is shown instead of the end. */
+  past: Past | null;
 }
 
 export const emptySession: SessionState = {
@@ -45,6 +48,7 @@ export const emptySession: SessionState = {
   messages: new Map(),
   runs: new Map(),
   hasMore: false,
+  past: null,
 };
 
 /** Replaces what is known; older pages stay where they join without a hole. */
@@ -64,6 +68,7 @@ export function withSnapshot(
     messages: new Map(views.map((view) => [view.message_id, view])),
     runs: new Map(data.runs.map((run) => [run.run_id, { ...run, tools: [] }])),
     hasMore: older.length > 0 ? state.hasMore : data.has_more,
+    past: null,
   };
 }
 
@@ -76,17 +81,16 @@ function joiningOlder(
   return messagesOf(state).filter((message) => message.seq < oldest.seq);
 }
 
-/** Puts an older page before what is known. */
+/** Puts an older page before what is shown. */
 export function withOlderPage(state: SessionState, page: MessagePage): SessionState {
-  const older = page.messages.filter((view) => !state.messages.has(view.message_id));
+  const shown = new Set(state.past?.order ?? state.order);
+  const older = page.messages.filter((view) => !shown.has(view.message_id));
   const messages = new Map(state.messages);
   for (const view of older) messages.set(view.message_id, view);
-  return {
-    ...state,
-    messages,
-    order: [...older.map((view) => view.message_id), ...state.order],
-    hasMore: page.has_more,
-  };
+  const order = [...older.map((view) => view.message_id), ...shown];
+  const history = { order, hasMore: page.has_more };
+  if (state.past !== null) return { ...state, messages, past: history };
+  return { ...state, messages, ...history };
 }
 
 export function messagesOf(state: SessionState): MessageView[] {

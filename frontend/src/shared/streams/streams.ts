@@ -147,7 +147,9 @@ export class Streams {
 
   #forgetOldest(): void {
     const [oldest] = this.#sessions.values();
-    if (oldest === undefined || this.#sessions.size <= KEPT_SESSIONS) return;
+    // Browsers grant a page few HTTP connections at a time.
+    const kept = this.#connection?.isEventStreams ? 1 : KEPT_SESSIONS;
+    if (oldest === undefined || this.#sessions.size <= kept) return;
     this.#sessions.delete(oldest.stream);
     oldest.close();
     this.#connection?.send({ type: "unsubscribe", streams: [oldest.stream] });

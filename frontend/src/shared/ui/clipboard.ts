@@ -10,14 +10,17 @@ export async function copyText(text: string): Promise<boolean> {
 }
 
 function copyBySelection(text: string): boolean {
+  const focused = document.activeElement;
   const area = document.createElement("textarea");
   area.value = text;
   area.className = "visually-hidden";
-  document.body.append(area);
+  // Outside an open dialog nothing can be selected.
+  (focused?.closest("dialog") ?? document.body).append(area);
   area.select();
   try {
     return document.execCommand("copy");
   } finally {
+    if (focused instanceof HTMLElement) focused.focus({ preventScroll: true });
     area.remove();
   }
 }

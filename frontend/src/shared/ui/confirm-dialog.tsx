@@ -1,7 +1,7 @@
 /** Asks before something that cannot be undone. */
 import { type ReactNode, useId, useLayoutEffect, useRef } from "react";
 
-import { en } from "../i18n/en";
+import { texts } from "../i18n/texts";
 import { Button } from "./button";
 import styles from "./confirm-dialog.module.css";
 
@@ -38,7 +38,7 @@ export function ConfirmDialog(props: ConfirmDialogProps): ReactNode {
       <h2 id={`${id}-title`}>{props.title}</h2>
       <p id={`${id}-text`}>{props.text}</p>
       <div className={styles["actions"]}>
-        <Button onClick={props.onClose}>{en.cancel}</Button>
+        <Button onClick={props.onClose}>{texts.cancel}</Button>
         <Button look="danger" onClick={confirm}>
           {props.action}
         </Button>

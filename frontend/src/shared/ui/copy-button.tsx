@@ -1,7 +1,7 @@
 /** Copies a text and says so for a moment. */
 import { type ReactNode, useEffect, useState } from "react";
 
-import { en } from "../i18n/en";
+import { texts } from "../i18n/texts";
 import { copyText } from "./clipboard";
 import { IconButton } from "./icon-button";
 import { showToast } from "./toasts";
@@ -19,12 +19,12 @@ export function CopyButton({ text, label }: { text: string; label: string }): Re
   const copy = async () => {
     const isTaken = await copyText(text);
     setIsCopied(isTaken);
-    if (!isTaken) showToast(en.message.copyFailed);
+    if (!isTaken) showToast(texts.message.copyFailed);
   };
   return (
     <IconButton
       icon={isCopied ? "check" : "copy"}
-      label={isCopied ? en.message.copied : label}
+      label={isCopied ? texts.message.copied : label}
       size={16}
       onClick={() => void copy()}
     />

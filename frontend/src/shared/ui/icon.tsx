@@ -11,12 +11,16 @@ const paths = {
   close: "M5 5l10 10M15 5L5 15",
   copy: "M7 7h9v9H7zM4 13V4h9",
   download: "M10 3v9M6 8.5l4 4 4-4M4 16h12",
+  device: "M6 3h8v14H6zM9 14.5h2",
   edit: "M4 16l.8-3.6L13 4.2l2.8 2.8-8.2 8.2zM11.5 5.7l2.8 2.8",
+  globe: "M10 3a7 7 0 100 14 7 7 0 000-14zM3 10h14M10 3c-5 4.5-5 9.5 0 14M10 3c5 4.5 5 9.5 0 14",
   menu: "M3 6h14M3 10h14M3 14h9",
   monitor: "M3 4h14v9H3zM8 16h4M10 13v3",
   moon: "M16 11.8A6.6 6.6 0 018.2 4 6.6 6.6 0 1016 11.8z",
   more: "M5 10h.01M10 10h.01M15 10h.01",
+  pin: "M7.5 3h5l-.7 5 2.7 3h-9l2.7-3zM10 11v6",
   plus: "M10 4v12M4 10h12",
+  print: "M6 7V3h8v4M6 14H3.5V7h13v7H14M6 12h8v5H6z",
   retry: "M16 10a6 6 0 11-2-4.5M16 3v3.5h-3.5",
   search: "M9 4a5 5 0 100 10A5 5 0 009 4zM13 13l4 4",
   sun: "M10 7a3 3 0 100 6 3 3 0 000-6zM10 2v2M10 16v2M2 10h2M16 10h2M4.3 4.3l1.5 1.5M14.2 14.2l1.5 1.5M4.3 15.7l1.5-1.5M14.2 5.8l1.5-1.5",
@@ -28,6 +32,8 @@ const paths = {
 } as const;
 
 export type IconName = keyof typeof paths;
+
+export const iconNames = Object.keys(paths) as IconName[];
 
 export function Icon({ name, size = 18 }: { name: IconName; size?: number }): ReactNode {
   return (

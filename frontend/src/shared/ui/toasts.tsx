@@ -1,5 +1,5 @@
 /** Short words about what just happened, that leave by themselves. */
-import type { ReactNode } from "react";
+import { type ReactNode, useLayoutEffect, useRef } from "react";
 
 import { Store, useValue } from "../store";
 import styles from "./toasts.module.css";
@@ -24,13 +24,22 @@ export function showToast(text: string): void {
 
 export function Toasts(): ReactNode {
   const shown = useValue(toasts);
+  const layer = useRef<HTMLDivElement>(null);
+  // Shown anew each time, so that it lies above a dialog opened since.
+  useLayoutEffect(() => {
+    const element = layer.current;
+    if (element?.matches(":popover-open")) element.hidePopover();
+    if (shown.length > 0) element?.showPopover();
+  }, [shown]);
   return (
-    <div className={styles["toasts"]} role="status">
-      {shown.map((toast) => (
-        <p key={toast.id} className={styles["toast"]}>
-          {toast.text}
-        </p>
-      ))}
+    <div className={styles["region"]} role="status">
+      <div ref={layer} popover="manual" className={styles["toasts"]}>
+        {shown.map((toast) => (
+          <p key={toast.id} className={styles["toast"]}>
+            {toast.text}
+          </p>
+        ))}
+      </div>
     </div>
   );
 }

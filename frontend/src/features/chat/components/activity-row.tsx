@@ -1,7 +1,7 @@
 /** What the coach is doing right now, and for how long. */
 import { memo, type ReactNode } from "react";
 
-import { en } from "@/shared/i18n/en";
+import { texts } from "@/shared/i18n/texts";
 import type { Run, SessionState } from "@/shared/streams/session-state";
 import { durationText } from "@/shared/time";
 import { Icon, Mark } from "@/shared/ui/icon";
@@ -44,7 +44,7 @@ function isReplyOf(state: SessionState, runId: string): boolean {
 function Headline({ run, isWriting }: { run: Run; isWriting: boolean }): ReactNode {
   const elapsed = useElapsed(run.started_at ?? run.created_at, true);
   if (run.state === "dispatched" && run.position !== null) {
-    return <p className={styles["headline"]}>{en.run.queued(run.position)}</p>;
+    return <p className={styles["headline"]}>{texts.run.queued(run.position)}</p>;
   }
   return (
     <p className={styles["headline"]}>
@@ -53,7 +53,7 @@ function Headline({ run, isWriting }: { run: Run; isWriting: boolean }): ReactNo
         <i />
         <i />
       </span>
-      {isWriting ? en.run.writing : en.run.thinking}
+      {isWriting ? texts.run.writing : texts.run.thinking}
       {elapsed >= 2_000 && <span className={styles["time"]}>{durationText(elapsed)}</span>}
     </p>
   );

@@ -2,19 +2,20 @@
 import { type ReactNode, useEffect, useMemo } from "react";
 
 import { useClient } from "@/shared/client";
-import { en } from "@/shared/i18n/en";
-import { navigate } from "@/shared/navigation";
+import { texts } from "@/shared/i18n/texts";
 import { useStore } from "@/shared/store";
 import type { SessionState } from "@/shared/streams/session-state";
-import { Button } from "@/shared/ui/button";
-import { Menu } from "@/shared/ui/menu";
 
-import { announcementOf } from "../model/announcement";
 import { Chat, ChatContext, useChat, useSession } from "../model/chat";
 import type { OutboxState } from "../model/outbox";
+import { BranchLine } from "./branch-line";
 import styles from "./chat-page.module.css";
 import { Composer } from "./composer";
 import { ConnectionLine } from "./connection-line";
+import { ExportMenu } from "./export-menu";
+import { Gone } from "./gone";
+import { ReplyAnnouncer } from "./reply-announcer";
+import { StorageLine } from "./storage-line";
 import { StopButton } from "./stop-button";
 import { Timeline } from "./timeline";
 
@@ -35,7 +36,7 @@ export function ChatPage({ sessionId, leading, trailing }: ChatPageProps): React
         <header className={styles["head"]}>
           {leading}
           <Title />
-          <ExportMenu sessionId={sessionId} />
+          <Export sessionId={sessionId} />
           {trailing}
         </header>
         <Body />
@@ -47,48 +48,30 @@ export function ChatPage({ sessionId, leading, trailing }: ChatPageProps): React
 function Title(): ReactNode {
   const title = useSession(titleOf);
   useEffect(() => {
-    document.title = `${title} · ${en.product}`;
+    document.title = title === texts.product ? title : `${title} · ${texts.product}`;
     return () => {
-      document.title = en.product;
+      document.title = texts.product;
     };
   }, [title]);
-  return <h1 className={styles["title"]}>{title}</h1>;
+  return <h1 className={styles["title"]} dir="auto">{title}</h1>;
 }
 
-function ExportMenu({ sessionId }: { sessionId: string }): ReactNode {
-  const address = `/v1/sessions/${sessionId}/export?format=`;
-  return (
-    <Menu
-      label={en.chat.export}
-      icon="download"
-      items={[
-        { label: en.chat.exportMarkdown, icon: "download", download: `${address}md` },
-        { label: en.chat.exportJson, icon: "download", download: `${address}json` },
-      ]}
-    />
-  );
+/** What is gone can neither be downloaded nor printed. */
+function Export({ sessionId }: { sessionId: string }): ReactNode {
+  return useSession(isGoneIn) ? null : <ExportMenu sessionId={sessionId} />;
 }
 
 function Body(): ReactNode {
-  const isGone = useSession(isGoneIn);
-  if (isGone) {
-    return (
-      <div className={styles["gone"]}>
-        <h2>{en.chat.gone}</h2>
-        <p>{en.chat.goneText}</p>
-        <Button look="primary" onClick={() => navigate("/")}>
-          {en.chat.backHome}
-        </Button>
-      </div>
-    );
-  }
+  if (useSession(isGoneIn)) return <Gone />;
   return (
     <>
       <SettledOutbox />
+      <BranchLine />
       <Timeline />
-      <Announcer />
+      <ReplyAnnouncer />
       <div className={styles["foot"]}>
         <ConnectionLine />
+        <StorageLine />
         <SessionComposer />
       </div>
     </>
@@ -96,14 +79,19 @@ function Body(): ReactNode {
 }
 
 function SessionComposer(): ReactNode {
-  const { outbox } = useChat();
+  const chat = useChat();
+  const { outbox } = chat;
   const draft = useStore(outbox, draftOf);
   return (
     <Composer
       text={draft}
-      placeholder={en.composer.placeholder}
+      placeholder={texts.composer.placeholder}
       onChange={(text) => outbox.setDraft(text)}
-      onSend={(text) => outbox.send(text)}
+      onSend={(text) => {
+        // Who writes wants to see it, and the answer.
+        chat.backToLatest();
+        outbox.send(text);
+      }}
       beside={<StopButton />}
     />
   );
@@ -125,17 +113,9 @@ function SettledOutbox(): null {
   return null;
 }
 
-function Announcer(): ReactNode {
-  const words = useSession(announcementOf);
-  return (
-    <p className="visually-hidden" role="status" aria-live="polite" data-testid="announcer">
-      {words}
-    </p>
-  );
-}
-
 function titleOf(state: SessionState): string {
-  return state.session?.title || en.sessions.untitled;
+  const untitled = state.phase === "gone" ? texts.product : texts.sessions.untitled;
+  return state.session?.title || untitled;
 }
 
 function isGoneIn(state: SessionState): boolean {

@@ -2,7 +2,7 @@
 import { memo, type ReactNode } from "react";
 
 import type { MessageView } from "@/shared/api/wire";
-import { en } from "@/shared/i18n/en";
+import { texts } from "@/shared/i18n/texts";
 import { Markdown } from "@/shared/markdown/markdown";
 import { clockTime, durationText } from "@/shared/time";
 import { CopyButton } from "@/shared/ui/copy-button";
@@ -19,7 +19,7 @@ export const CoachRow = memo(function CoachRow({ messageId }: { messageId: strin
   return (
     <article
       className={styles["row"]}
-      aria-label={en.chat.coachSays(clockTime(message.created_at))}
+      aria-label={texts.chat.coachSays(clockTime(message.created_at))}
       aria-busy={isStreaming}
       data-message-id={messageId}
       data-status={message.status}
@@ -28,9 +28,9 @@ export const CoachRow = memo(function CoachRow({ messageId }: { messageId: strin
         <Mark size={30} />
       </span>
       <div className={styles["body"]}>
-        <h2 className="visually-hidden">{en.product}</h2>
+        <h2 className="visually-hidden">{texts.product}</h2>
         <div data-testid="message-text" className={styles["text"]}>
-          <Markdown text={message.text} isOpen={isStreaming} />
+          <Markdown text={message.text} isOpen={message.status !== "complete"} />
         </div>
         <Ending message={message} />
         {!isStreaming && message.text !== "" && <Actions message={message} />}
@@ -43,7 +43,7 @@ export const CoachRow = memo(function CoachRow({ messageId }: { messageId: strin
 function Ending({ message }: { message: MessageView }): ReactNode {
   const { status } = message;
   if (status === "streaming" || status === "complete") return null;
-  return <p className={styles["ending"]}>{en.message.status[status]}</p>;
+  return <p className={styles["ending"]}>{texts.message.status[status]}</p>;
 }
 
 function Actions({ message }: { message: MessageView }): ReactNode {
@@ -53,18 +53,18 @@ function Actions({ message }: { message: MessageView }): ReactNode {
     chat.rate(messageId, feedback === value ? "none" : value);
   return (
     <div className={styles["actions"]}>
-      <CopyButton text={message.text} label={en.message.copy} />
+      <CopyButton text={message.text} label={texts.message.copy} />
       <IconButton
         icon="thumbUp"
         size={16}
-        label={en.message.helpful}
+        label={texts.message.helpful}
         aria-pressed={feedback === "up"}
         onClick={() => rate("up")}
       />
       <IconButton
         icon="thumbDown"
         size={16}
-        label={en.message.notHelpful}
+        label={texts.message.notHelpful}
         aria-pressed={feedback === "down"}
         onClick={() => rate("down")}
       />
@@ -78,5 +78,5 @@ function RunSummary({ runId }: { runId: string }): ReactNode {
   const run = useRun(runId);
   if (!run?.started_at || !run.ended_at || run.steps.length === 0) return null;
   const duration = Date.parse(run.ended_at) - Date.parse(run.started_at);
-  return <span>· {en.message.steps(run.steps.length, durationText(duration))}</span>;
+  return <span>· {texts.message.steps(run.steps.length, durationText(duration))}</span>;
 }

@@ -8,7 +8,7 @@ import {
   useRef,
 } from "react";
 
-import { en } from "@/shared/i18n/en";
+import { texts } from "@/shared/i18n/texts";
 import { useMedia } from "@/shared/use-media";
 import { Icon } from "@/shared/ui/icon";
 
@@ -55,7 +55,7 @@ export function Composer(props: ComposerProps): ReactNode {
   return (
     <form
       className={styles["composer"]}
-      aria-label={en.composer.form}
+      aria-label={texts.composer.form}
       onSubmit={(event) => {
         event.preventDefault();
         send();
@@ -66,8 +66,9 @@ export function Composer(props: ComposerProps): ReactNode {
           ref={area}
           id="composer"
           rows={1}
+          dir="auto"
           value={text}
-          aria-label={en.composer.label}
+          aria-label={texts.composer.label}
           aria-describedby={hintId}
           aria-invalid={left < 0}
           placeholder={props.placeholder}
@@ -80,8 +81,8 @@ export function Composer(props: ComposerProps): ReactNode {
         <button
           type="submit"
           className={styles["send"]}
-          aria-label={en.composer.send}
-          title={en.composer.send}
+          aria-label={texts.composer.send}
+          title={texts.composer.send}
           disabled={!isSendable}
         >
           <Icon name="arrowUp" size={20} />
@@ -96,10 +97,10 @@ export function Composer(props: ComposerProps): ReactNode {
 
 function Count({ left }: { left: number }): ReactNode {
   if (left < 0) {
-    return <span className={styles["over"]}>{en.composer.tooLong(-left)}</span>;
+    return <span className={styles["over"]}>{texts.composer.tooLong(-left)}</span>;
   }
-  if (left < WARN_BELOW) return en.composer.left(left);
-  return <span className={styles["keys"]}>{en.composer.hint}</span>;
+  if (left < WARN_BELOW) return texts.composer.left(left);
+  return <span className={styles["keys"]}>{texts.composer.hint}</span>;
 }
 
 function fitHeight(area: HTMLTextAreaElement | null): void {

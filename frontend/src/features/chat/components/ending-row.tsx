@@ -2,7 +2,8 @@
 import { memo, type ReactNode, useEffect, useState } from "react";
 
 import { adviceFor } from "@/shared/advice";
-import { en } from "@/shared/i18n/en";
+import { gatewayNow } from "@/shared/gateway-clock";
+import { texts } from "@/shared/i18n/texts";
 import type { Run } from "@/shared/streams/session-state";
 import { Button } from "@/shared/ui/button";
 import { Icon } from "@/shared/ui/icon";
@@ -51,7 +52,7 @@ function StoppedNote({ run }: { run: Run }): ReactNode {
   return (
     <div className={styles["note"]} data-testid="stopped-note">
       <p>
-        <strong>{en.run.stopped}</strong> {en.run.stoppedText}
+        <strong>{texts.run.stopped}</strong> {texts.run.stoppedText}
       </p>
       <RetryButton runId={run.run_id} notBefore={0} />
     </div>
@@ -70,22 +71,22 @@ function RetryButton({ runId, notBefore }: { runId: string; notBefore: number })
   return (
     <Button
       icon="retry"
-      aria-label={en.run.retry}
+      aria-label={texts.run.retry}
       disabled={isAsking || seconds > 0}
       onClick={() => void retry()}
     >
-      {seconds > 0 ? en.run.retryIn(seconds) : en.run.retry}
+      {seconds > 0 ? texts.run.retryIn(seconds) : texts.run.retry}
     </Button>
   );
 }
 
 function useSecondsUntil(moment: number): number {
-  const [now, setNow] = useState(() => Date.now());
+  const [now, setNow] = useState(gatewayNow);
   const seconds = Math.max(0, Math.ceil((moment - now) / 1_000));
   const isWaiting = seconds > 0;
   useEffect(() => {
     if (!isWaiting) return;
-    const timer = setInterval(() => setNow(Date.now()), 500);
+    const timer = setInterval(() => setNow(gatewayNow()), 500);
     return () => clearInterval(timer);
   }, [isWaiting]);
   return Number.isFinite(seconds) ? seconds : 0;

@@ -1,8 +1,9 @@
 /** Something the founder said, from the moment it was written. */
-import { memo, type ReactNode } from "react";
+import { memo, type ReactNode, useRef, useState } from "react";
+import { flushSync } from "react-dom";
 
 import { adviceFor } from "@/shared/advice";
-import { en } from "@/shared/i18n/en";
+import { texts } from "@/shared/i18n/texts";
 import { useClient } from "@/shared/client";
 import { useStore } from "@/shared/store";
 import { lastRunOf, queuePositionOf, type SessionState } from "@/shared/streams/session-state";
@@ -12,6 +13,7 @@ import { Icon } from "@/shared/ui/icon";
 
 import { useChat, useMessage, useRun, useSession } from "../model/chat";
 import type { OutgoingMessage } from "../model/outbox";
+import { EditButton, MessageEditor } from "./edit-message";
 import styles from "./founder-row.module.css";
 
 interface FounderRowProps {
@@ -24,6 +26,8 @@ export const FounderRow = memo(function FounderRow({
   requestId,
 }: FounderRowProps) {
   const chat = useChat();
+  const [isEditing, setIsEditing] = useState(false);
+  const row = useRef<HTMLElement>(null);
   const stored = useMessage(messageId);
   const outgoing = useStore(chat.outbox, (state) =>
     stored ? undefined : state.messages.find((one) => one.requestId === requestId),
@@ -34,15 +38,30 @@ export const FounderRow = memo(function FounderRow({
   const status = stored ? "sent" : (outgoing?.state ?? "sent");
   return (
     <article
+      ref={row}
       className={styles["row"]}
-      aria-label={en.chat.youSaid(time)}
+      aria-label={texts.chat.youSaid(time)}
       data-message-id={messageId ?? undefined}
       data-request-id={requestId}
       data-status={stored ? stored.status : status}
     >
-      <div className={styles["bubble"]} data-testid="message-text">
-        {shown.text}
-      </div>
+      {messageId !== null && isEditing ? (
+        <MessageEditor
+          messageId={messageId}
+          text={shown.text}
+          onClose={() => {
+            flushSync(() => setIsEditing(false));
+            row.current?.querySelector("button")?.focus();
+          }}
+        />
+      ) : (
+        <div className={styles["line"]}>
+          {messageId && <EditButton onEdit={() => setIsEditing(true)} />}
+          <div className={styles["bubble"]} dir="auto" data-testid="message-text">
+            {shown.text}
+          </div>
+        </div>
+      )}
       {outgoing && <Delivery outgoing={outgoing} />}
       {messageId && <QueuePlace messageId={messageId} />}
       {stored?.run_id && <NoReply runId={stored.run_id} />}
@@ -67,15 +86,15 @@ function Delivery({ outgoing }: { outgoing: OutgoingMessage }): ReactNode {
         <p>
           <Icon name="warning" size={15} />
           <span>
-            <strong>{en.message.notSent}.</strong> {advice.text}
+            <strong>{texts.message.notSent}.</strong> {advice.text}
           </span>
         </p>
         <div>
           <Button onClick={() => chat.outbox.takeBack(outgoing.requestId)}>
-            {en.message.discard}
+            {texts.message.discard}
           </Button>
           <Button icon="retry" onClick={() => chat.outbox.retry(outgoing.requestId)}>
-            {en.message.retry}
+            {texts.message.retry}
           </Button>
         </div>
       </div>
@@ -84,7 +103,7 @@ function Delivery({ outgoing }: { outgoing: OutgoingMessage }): ReactNode {
   if (outgoing.state === "sent") return null;
   return (
     <p className={styles["note"]}>
-      {isConnected ? en.message.sending : en.message.waitingForConnection}
+      {isConnected ? texts.message.sending : texts.message.waitingForConnection}
     </p>
   );
 }
@@ -98,7 +117,7 @@ function NoReply({ runId }: { runId: string }): ReactNode {
   const { code, detail, retryable: isRetryable } = run.error;
   return (
     <p className={styles["note"]}>
-      {en.message.noReply(adviceFor({ code, detail, isRetryable }).title)}
+      {texts.message.noReply(adviceFor({ code, detail, isRetryable }).title)}
     </p>
   );
 }
@@ -115,7 +134,7 @@ function QueuePlace({ messageId }: { messageId: string }): ReactNode {
   if (position === null) return null;
   return (
     <p className={styles["note"]} data-testid="queue-position">
-      <Icon name="clock" size={14} /> {en.message.queued(position)}
+      <Icon name="clock" size={14} /> {texts.message.queued(position)}
     </p>
   );
 }

@@ -3,22 +3,21 @@ import { type ReactNode, useState } from "react";
 
 import { refusalText } from "@/shared/advice";
 import { CommandError } from "@/shared/api/command-error";
+import type { SessionView } from "@/shared/api/wire";
 import { useClient } from "@/shared/client";
-import { en } from "@/shared/i18n/en";
-import { openSession, startSession } from "@/shared/start-session";
-import { readStored, writeStored } from "@/shared/storage";
+import { texts } from "@/shared/i18n/texts";
+import { openSession } from "@/shared/start-session";
 import { useValue } from "@/shared/store";
 import { currentSessions } from "@/shared/streams/founder-state";
 import { Button } from "@/shared/ui/button";
 import { Icon } from "@/shared/ui/icon";
 import { showToast } from "@/shared/ui/toasts";
 
-import { Outbox } from "../model/outbox";
+import { Draft } from "../model/draft";
 import { Composer } from "./composer";
 import { ConnectionLine } from "./connection-line";
+import { StorageLine } from "./storage-line";
 import styles from "./home-page.module.css";
-
-const DRAFT_KEY = "vb.draft.home";
 
 interface HomePageProps {
   leading?: ReactNode;
@@ -27,26 +26,19 @@ interface HomePageProps {
 
 export function HomePage({ leading, trailing }: HomePageProps): ReactNode {
   const client = useClient();
-  const [draft, setDraft] = useState(() => readStored(DRAFT_KEY, isText) ?? "");
-  const [isStarting, setIsStarting] = useState(false);
+  const [kept] = useState(() => new Draft("home"));
+  const [draft, setDraft] = useState(() => kept.takeOver());
+  const isStarting = useValue(client.starts) !== null;
   const keepDraft = (text: string) => {
     setDraft(text);
-    writeStored(DRAFT_KEY, text || null);
+    kept.keep(text);
   };
   const start = async (text: string | null) => {
-    setIsStarting(true);
     try {
-      const sessionId = await startSession(client, { isCoachFirst: text === null });
-      if (text !== null) {
-        // The session's own outbox takes over before the draft is let go.
-        new Outbox(sessionId, client.commands).keepToSend(text);
-        keepDraft("");
-      }
-      openSession(sessionId);
+      await client.starts.begin(text);
     } catch (error) {
       if (!(error instanceof CommandError)) throw error;
       showToast(refusalText(error));
-      setIsStarting(false);
     }
   };
   return (
@@ -58,23 +50,24 @@ export function HomePage({ leading, trailing }: HomePageProps): ReactNode {
       </header>
       <div className={styles["scroller"]}>
         <div className={styles["content"]}>
-          <p className={styles["eyebrow"]}>{en.home.eyebrow}</p>
-          <h1 id="home-headline">{en.home.headline}</h1>
-          <p className={styles["lead"]}>{en.home.lead}</p>
+          <p className={styles["eyebrow"]}>{texts.home.eyebrow}</p>
+          <h1 id="home-headline">{texts.home.headline}</h1>
+          <p className={styles["lead"]}>{texts.home.lead}</p>
           <div className={styles["composer"]}>
             <Composer
               text={draft}
-              placeholder={en.composer.homePlaceholder}
+              placeholder={texts.composer.homePlaceholder}
               onChange={keepDraft}
               onSend={(text) => void start(text)}
               isBusy={isStarting}
             />
             <ConnectionLine />
+            <StorageLine />
           </div>
           <Examples isDisabled={isStarting} onChoose={(text) => void start(text)} />
           <div className={styles["more"]}>
             <Button disabled={isStarting} onClick={() => void start(null)}>
-              {en.home.coachFirst}
+              {texts.home.coachFirst}
             </Button>
             <LastSession />
           </div>
@@ -92,9 +85,9 @@ interface ExamplesProps {
 function Examples({ isDisabled, onChoose }: ExamplesProps): ReactNode {
   return (
     <>
-      <h2 className={styles["examplesTitle"]}>{en.home.examplesTitle}</h2>
+      <h2 className={styles["examplesTitle"]}>{texts.home.examplesTitle}</h2>
       <ul className={styles["examples"]}>
-        {en.home.examples.map(({ title, text }) => (
+        {texts.home.examples.map(({ title, text }) => (
           <li key={title}>
             <button type="button" disabled={isDisabled} onClick={() => onChoose(text)}>
               <strong>{title}</strong>
@@ -110,16 +103,17 @@ function Examples({ isDisabled, onChoose }: ExamplesProps): ReactNode {
 function LastSession(): ReactNode {
   const { streams } = useClient();
   const sessions = useValue(streams.founder);
-  const last = currentSessions(sessions)[0];
+  const last = lastUsed(currentSessions(sessions));
   if (last === undefined) return null;
   return (
     <Button onClick={() => openSession(last.session_id)}>
-      {en.home.continueWith}: {last.title || en.sessions.untitled}
+      {texts.home.continueWith}: <bdi>{last.title || texts.sessions.untitled}</bdi>
       <Icon name="arrowUp" size={15} />
     </Button>
   );
 }
 
-function isText(value: unknown): value is string {
-  return typeof value === "string";
+/** Pinned sessions stand first in the list without having been used last. */
+function lastUsed(sessions: readonly SessionView[]): SessionView | undefined {
+  return sessions.toSorted((a, b) => b.updated_at.localeCompare(a.updated_at))[0];
 }

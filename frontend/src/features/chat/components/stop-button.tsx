@@ -1,7 +1,7 @@
 /** Stops the run at work; what was written stays. */
 import type { ReactNode } from "react";
 
-import { en } from "@/shared/i18n/en";
+import { texts } from "@/shared/i18n/texts";
 import { useStore } from "@/shared/store";
 import { activeRunOf, type SessionState } from "@/shared/streams/session-state";
 
@@ -17,12 +17,13 @@ export function StopButton(): ReactNode {
     <button
       type="button"
       className={styles["stop"]}
-      aria-label={en.run.stop}
-      disabled={isStopping}
-      onClick={() => chat.stop(runId)}
+      aria-label={texts.run.stop}
+      // Not `disabled`: the focus stays until the button goes.
+      aria-disabled={isStopping || undefined}
+      onClick={() => isStopping || chat.stop(runId)}
     >
       <span className={styles["square"]} aria-hidden="true" />
-      <span className={styles["word"]}>{isStopping ? en.run.stopping : en.run.stop}</span>
+      <span className={styles["word"]}>{isStopping ? texts.run.stopping : texts.run.stop}</span>
     </button>
   );
 }

@@ -1,7 +1,7 @@
 /** Replies the coach offers; a button sends its command. */
 import { memo } from "react";
 
-import { en } from "@/shared/i18n/en";
+import { texts } from "@/shared/i18n/texts";
 
 import { useChat, useMessage } from "../model/chat";
 import styles from "./suggestions-row.module.css";
@@ -14,7 +14,7 @@ export const SuggestionsRow = memo(function SuggestionsRow({
   const chat = useChat();
   const message = useMessage(messageId);
   return (
-    <ul className={styles["row"]} aria-label={en.chat.suggestions} data-testid="suggestions">
+    <ul className={styles["row"]} aria-label={texts.chat.suggestions} data-testid="suggestions">
       {message?.suggestions.map(({ label, command }) => (
         <li key={label}>
           <button type="button" onClick={() => chat.outbox.sendBeside(command.text)}>

@@ -1,7 +1,7 @@
 /** Attempts a retry has replaced: kept, out of the way. */
 import { memo } from "react";
 
-import { en } from "@/shared/i18n/en";
+import { texts } from "@/shared/i18n/texts";
 
 import { CoachRow } from "./coach-row";
 import styles from "./superseded-row.module.css";
@@ -13,7 +13,7 @@ export const SupersededRow = memo(function SupersededRow({
 }) {
   return (
     <details className={styles["row"]}>
-      <summary>{en.chat.earlierAttempts(messageIds.length)}</summary>
+      <summary>{texts.chat.earlierAttempts(messageIds.length)}</summary>
       {messageIds.map((messageId) => (
         <CoachRow key={messageId} messageId={messageId} />
       ))}

@@ -1,12 +1,14 @@
 /** The talk: only what is near the window exists, the end stays in view. */
-import { useVirtualizer } from "@tanstack/react-virtual";
+import { defaultRangeExtractor, type Range, useVirtualizer } from "@tanstack/react-virtual";
 import { type ReactNode, useCallback, useEffect, useLayoutEffect, useRef, useState } from "react";
 
-import { en } from "@/shared/i18n/en";
+import { texts } from "@/shared/i18n/texts";
+import { navigate, sessionPath } from "@/shared/navigation";
 import { useStore, useValue } from "@/shared/store";
 import type { SessionState } from "@/shared/streams/session-state";
 import { Button } from "@/shared/ui/button";
 import { Icon } from "@/shared/ui/icon";
+import { useMedia } from "@/shared/use-media";
 
 import { useChat, useRows, useSession } from "../model/chat";
 import type { OutboxState } from "../model/outbox";
@@ -18,6 +20,8 @@ import { FounderRow } from "./founder-row";
 import { SuggestionsRow } from "./suggestions-row";
 import { SupersededRow } from "./superseded-row";
 import styles from "./timeline.module.css";
+import { useKeptEnd } from "./use-kept-end";
+import { useOpenedMessage } from "./use-opened-message";
 
 const AT_END_PX = 48;
 const AWAY_PX = 160;
@@ -26,15 +30,21 @@ const LOAD_OLDER_PX = 600;
 export function Timeline(): ReactNode {
   const chat = useChat();
   const rows = useRows();
+  const isCalm = useMedia("(prefers-reduced-motion: reduce)");
   const scroller = useRef<HTMLDivElement>(null);
   const [isAway, setIsAway] = useState(false);
+  const isPast = useSession(isPastIn);
+  // A row that is being used stays, however far it was scrolled away.
+  const [usedKey, setUsedKey] = useState<string | null>(null);
+  const usedIndex = usedKey === null ? -1 : rows.findIndex((row) => row.key === usedKey);
   const virtualizer = useVirtualizer({
     count: rows.length,
     getScrollElement: () => scroller.current,
     getItemKey: useCallback((index: number) => rows[index]?.key ?? index, [rows]),
     estimateSize: () => 120,
+    rangeExtractor: useCallback((range: Range) => withIndex(range, usedIndex), [usedIndex]),
     anchorTo: "end",
-    followOnAppend: true,
+    followOnAppend: !isPast,
     scrollEndThreshold: AT_END_PX,
     overscan: 6,
     paddingStart: 24,
@@ -46,6 +56,11 @@ export function Timeline(): ReactNode {
   useLayoutEffect(() => {
     if (isAtEnd.current && rows.length > 0) virtualizer.scrollToEnd();
   }, [rows, virtualizer]);
+  useKeptEnd(virtualizer, scroller, isAtEnd);
+  const leaveEnd = useCallback(() => {
+    isAtEnd.current = false;
+  }, []);
+  const openedKey = useOpenedMessage(rows, virtualizer, leaveEnd);
 
   // Who sends wants to see what they sent.
   const sentCount = useStore(chat.outbox, countMessages);
@@ -60,26 +75,41 @@ export function Timeline(): ReactNode {
     if (element === null) return;
     const below = element.scrollHeight - element.scrollTop - element.clientHeight;
     setIsAway(below > AWAY_PX);
-    isAtEnd.current = below <= AT_END_PX;
-    if (element.scrollTop < LOAD_OLDER_PX && chat.history.get() === "idle") {
-      void chat.loadOlder();
-    }
-  }, [chat]);
+    isAtEnd.current = below <= AT_END_PX && !isPast;
+    if (chat.history.get() !== "idle") return;
+    if (element.scrollTop < LOAD_OLDER_PX) void chat.loadOlder();
+    if (isPast && below < LOAD_OLDER_PX) void chat.loadNewer();
+  }, [chat, isPast]);
   useEffect(look, [look, rows]);
 
+  const backToLatest = () => {
+    isAtEnd.current = true;
+    chat.backToLatest();
+    navigate(sessionPath(chat.sessionId), { isReplacing: true });
+  };
   return (
     <div className={styles["frame"]}>
       <HistoryLine />
-      {/* oxlint-disable jsx-a11y/no-noninteractive-tabindex -- a scrollable region needs focus */}
+      {/* oxlint-disable jsx-a11y/no-noninteractive-tabindex, jsx-a11y/no-noninteractive-element-interactions -- a scrollable region needs focus and keys */}
       <div
         ref={scroller}
         className={styles["scroller"]}
         role="log"
         aria-live="off"
-        aria-label={en.chat.timeline}
+        aria-label={texts.chat.timeline}
         tabIndex={0}
         data-testid="timeline"
         onScroll={look}
+        onFocus={(event) => setUsedKey(rowKeyOf(event.target))}
+        onBlur={() => setUsedKey(null)}
+        onKeyDown={(event) => {
+          // The browser's own way there ends early when a row's height is learnt.
+          if (event.target !== event.currentTarget) return;
+          if (event.key === "Home") virtualizer.scrollToIndex(0, { align: "start" });
+          else if (event.key === "End") virtualizer.scrollToEnd();
+          else return;
+          event.preventDefault();
+        }}
         onWheel={(event) => {
           // Who turns the wheel upwards is leaving, before the scroll tells.
           if (event.deltaY < 0) isAtEnd.current = false;
@@ -94,6 +124,9 @@ export function Timeline(): ReactNode {
                   key={row.key}
                   ref={virtualizer.measureElement}
                   data-index={item.index}
+                  data-row-key={row.key}
+                  data-opened={row.key === openedKey || undefined}
+                  tabIndex={row.key === openedKey ? -1 : undefined}
                   className={styles["item"]}
                   style={{ transform: `translateY(${item.start}px)` }}
                 >
@@ -104,17 +137,31 @@ export function Timeline(): ReactNode {
           })}
         </div>
       </div>
-      {isAway && (
+      {(isAway || isPast) && (
         <Button
           className={styles["jump"]}
           icon="arrowDown"
-          onClick={() => virtualizer.scrollToEnd({ behavior: "smooth" })}
+          onClick={() => {
+            if (isPast) backToLatest();
+            else virtualizer.scrollToEnd({ behavior: isCalm ? "auto" : "smooth" });
+          }}
         >
-          {en.chat.jump}
+          {isPast ? texts.chat.backToLatest : texts.chat.jump}
         </Button>
       )}
     </div>
   );
+}
+
+function withIndex(range: Range, index: number): number[] {
+  const shown = defaultRangeExtractor(range);
+  if (index < 0 || shown.includes(index)) return shown;
+  return [...shown, index].toSorted((one, other) => one - other);
+}
+
+function rowKeyOf(target: EventTarget): string | null {
+  const row = target instanceof Element ? target.closest<HTMLElement>("[data-row-key]") : null;
+  return row?.dataset["rowKey"] ?? null;
 }
 
 function RowView({ row }: { row: Row }): ReactNode {
@@ -141,21 +188,31 @@ function HistoryLine(): ReactNode {
   if (phase === "loading") {
     return (
       <p className={styles["line"]}>
-        <Icon name="clock" size={14} /> {en.chat.loading}
+        <Icon name="clock" size={14} /> {texts.chat.loading}
       </p>
     );
   }
   if (state === "idle") return null;
+  const retry = () => void (state === "failed" ? chat.loadOlder() : chat.loadNewer());
   return (
     <p className={styles["line"]}>
-      {state === "loading" ? en.chat.loadingOlder : en.chat.olderFailed}
-      {state === "failed" && (
-        <Button icon="retry" onClick={() => void chat.loadOlder()}>
-          {en.message.retry}
+      {historyText(state)}
+      {state !== "loading" && (
+        <Button icon="retry" onClick={retry}>
+          {texts.message.retry}
         </Button>
       )}
     </p>
   );
+}
+
+function historyText(state: "loading" | "failed" | "newer_failed"): string {
+  if (state === "loading") return texts.chat.loadingOlder;
+  return state === "failed" ? texts.chat.olderFailed : texts.chat.newerFailed;
+}
+
+function isPastIn(state: SessionState): boolean {
+  return state.past !== null;
 }
 
 function phaseOf(state: SessionState): SessionState["phase"] {

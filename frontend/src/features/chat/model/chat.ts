@@ -5,8 +5,11 @@ import { refusalText } from "@/shared/advice";
 import { CommandError } from "@/shared/api/command-error";
 import type { Command, FeedbackValue } from "@/shared/api/wire";
 import type { Client } from "@/shared/client";
+import { sessionPath } from "@/shared/navigation";
 import { newRequestId } from "@/shared/request-id";
+import { openSession } from "@/shared/start-session";
 import { Store, useStore } from "@/shared/store";
+import { shownOrder, withNewerPage, withoutPast, withPast } from "@/shared/streams/past";
 import { type SessionState, withOlderPage } from "@/shared/streams/session-state";
 import type { SessionStore } from "@/shared/streams/streams";
 import { showToast } from "@/shared/ui/toasts";
@@ -14,7 +17,7 @@ import { showToast } from "@/shared/ui/toasts";
 import { Outbox } from "./outbox";
 import { createRowSelector, type Row } from "./rows";
 
-export type HistoryState = "idle" | "loading" | "failed";
+export type HistoryState = "idle" | "loading" | "failed" | "newer_failed";
 
 export class Chat {
   readonly sessionId: string;
@@ -44,16 +47,49 @@ export class Chat {
 
   async loadOlder(): Promise<void> {
     const state = this.store.get();
-    const first = state.messages.get(state.order[0] ?? "");
-    if (!state.hasMore || first === undefined || this.history.get() === "loading") return;
-    this.history.set("loading");
-    try {
+    const { order, hasMore } = shownOrder(state);
+    const first = state.messages.get(order[0] ?? "");
+    if (!hasMore || first === undefined || this.history.get() === "loading") return;
+    await this.#load("failed", async () => {
       const page = await this.#client.rest.messages(this.sessionId, first.seq);
       this.store.change((current) => withOlderPage(current, page));
+    });
+  }
+
+  async loadNewer(): Promise<void> {
+    const { past, messages } = this.store.get();
+    const last = messages.get(past?.order.at(-1) ?? "");
+    if (last === undefined || this.history.get() === "loading") return;
+    await this.#load("newer_failed", async () => {
+      const page = await this.#client.rest.messagesAround(this.sessionId, last.seq);
+      this.store.change((current) => withNewerPage(current, page));
+    });
+  }
+
+  /** Brings the message with that number into what is shown; gives its id. */
+  async open(seq: number): Promise<string | null> {
+    const known = messageAt(this.store.get(), seq);
+    if (known !== null) return known;
+    await this.#load("failed", async () => {
+      const page = await this.#client.rest.messagesAround(this.sessionId, seq);
+      this.store.change((current) => withPast(current, page));
+    });
+    return messageAt(this.store.get(), seq);
+  }
+
+  /** Shows the end of the talk again. */
+  backToLatest(): void {
+    this.store.change(withoutPast);
+  }
+
+  async #load(failure: HistoryState, ask: () => Promise<void>): Promise<void> {
+    this.history.set("loading");
+    try {
+      await ask();
       this.history.set("idle");
     } catch {
       // Told beside the timeline, where it can be tried again.
-      this.history.set("failed");
+      this.history.set(failure);
     }
   }
 
@@ -64,6 +100,19 @@ export class Chat {
 
   retry(runId: string): Promise<void> {
     return this.#command({ type: "run.retry", run_id: runId, request_id: newRequestId() });
+  }
+
+  /** Opens a session that begins as this one up to a message, said otherwise. */
+  async branch(messageId: string, text: string, requestId: string): Promise<void> {
+    const { session_id: sessionId } = await this.#client.commands.send({
+      type: "session.branch",
+      session_id: this.sessionId,
+      message_id: messageId,
+      request_id: requestId,
+      text,
+    });
+    const isStillHere = location.pathname === sessionPath(this.sessionId);
+    if (sessionId && isStillHere) openSession(sessionId);
   }
 
   rate(messageId: string, value: FeedbackValue): void {
@@ -86,6 +135,11 @@ export class Chat {
       this.stopping.set(new Set(left));
     }
   }
+}
+
+function messageAt(state: SessionState, seq: number): string | null {
+  const isThere = (id: string) => state.messages.get(id)?.seq === seq;
+  return shownOrder(state).order.find(isThere) ?? null;
 }
 
 export const ChatContext = createContext<Chat | null>(null);

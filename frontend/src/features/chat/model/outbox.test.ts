@@ -1,9 +1,10 @@
 // @vitest-environment jsdom
-import { beforeEach, describe, expect, it } from "vitest";
+import { beforeEach, describe, expect, it, vi } from "vitest";
 
 import { CommandError } from "@/shared/api/command-error";
 import type { Command, CommandResult } from "@/shared/api/wire";
 import type { Commands } from "@/shared/socket/commands";
+import { isStorageKept } from "@/shared/storage";
 
 import { Outbox } from "./outbox";
 
@@ -97,7 +98,8 @@ describe("the outbox", () => {
   });
 
   it("ignores what it did not write into the storage", () => {
-    localStorage.setItem("vb.outbox.s1", '{"draft": 5}');
+    localStorage.setItem("vb.outbox.s1", '[{"text": 5}]');
+    localStorage.setItem("vb.draft.s1", '{"w": null}');
     expect(open().outbox.get()).toEqual({ draft: "", messages: [] });
   });
 
@@ -118,5 +120,49 @@ describe("the outbox", () => {
     open().outbox.setDraft("Half a thou");
     await one.commands.acknowledge();
     expect(open().outbox.get()).toEqual({ draft: "Half a thou", messages: [] });
+  });
+
+  it("loses no draft when two tabs write in the same session", () => {
+    const one = open();
+    const other = open();
+    one.outbox.setDraft("From one tab");
+    other.outbox.setDraft("From the other");
+    one.outbox.setDraft("From one tab, longer");
+    expect(open().outbox.get().draft).toBe("From one tab, longer");
+    const again = open();
+    expect(again.outbox.get().draft).toBe("From one tab, longer");
+    again.outbox.send("From one tab, longer");
+    expect(open().outbox.get().draft).toBe("From the other");
+  });
+
+  it("does not bring back what another tab has gone on from and sent", () => {
+    open().outbox.setDraft("Begun");
+    const other = open();
+    expect(other.outbox.get().draft).toBe("Begun");
+    other.outbox.setDraft("Begun and ended");
+    other.outbox.send("Begun and ended");
+    expect(open().outbox.get().draft).toBe("");
+  });
+
+  it("keeps everything in memory when the browser takes nothing", async () => {
+    const takesNothing = vi.spyOn(Storage.prototype, "setItem").mockImplementation(() => {
+      throw new DOMException("full", "QuotaExceededError");
+    });
+    try {
+      const first = open();
+      first.outbox.send("Hello");
+      await first.commands.refuse();
+      first.outbox.setDraft("More");
+      expect(isStorageKept.get()).toBe(false);
+      expect(open().outbox.get()).toMatchObject({
+        draft: "More",
+        messages: [{ text: "Hello", state: "failed" }],
+      });
+    } finally {
+      takesNothing.mockRestore();
+    }
+    const { outbox } = open();
+    outbox.takeBack(outbox.get().messages[0]?.requestId ?? "");
+    expect(isStorageKept.get()).toBe(true);
   });
 });

@@ -6,10 +6,14 @@
  * A message is sent again under its first `request_id`: it arrives once.
  */
 import { CommandError } from "@/shared/api/command-error";
+import type { Client } from "@/shared/client";
 import { newRequestId } from "@/shared/request-id";
 import type { Commands } from "@/shared/socket/commands";
 import { readStored, writeStored } from "@/shared/storage";
 import { Store } from "@/shared/store";
+
+import { Draft } from "./draft";
+import { sendableText } from "./message-text";
 
 export interface OutgoingMessage {
   requestId: string;
@@ -31,23 +35,19 @@ interface KeptMessage {
   refusal?: { code: string; detail: string; retryable: boolean };
 }
 
-interface Kept {
-  draft: string;
-  messages: KeptMessage[];
-}
 
 export class Outbox extends Store<OutboxState> {
   readonly #sessionId: string;
   readonly #commands: Commands;
+  readonly #draft: Draft;
   /** Every message this tab has had; others in the browser are another tab's. */
   readonly #ownIds = new Set<string>();
 
   constructor(sessionId: string, commands: Commands) {
-    const kept = readStored(keyOf(sessionId), isKept);
-    super({
-      draft: kept?.draft ?? "",
-      messages: (kept?.messages ?? []).map(restored),
-    });
+    const kept = readStored(keyOf(sessionId), areKept) ?? [];
+    const draft = new Draft(sessionId);
+    super({ draft: draft.takeOver(), messages: kept.map(restored) });
+    this.#draft = draft;
     this.#sessionId = sessionId;
     this.#commands = commands;
     for (const { state, requestId } of this.get().messages) {
@@ -62,21 +62,12 @@ export class Outbox extends Store<OutboxState> {
 
   /** Takes the draft's place in the talk at once; it is sent meanwhile. */
   send(text: string): void {
-    const message = this.#composed(text);
-    this.#change({ draft: "", messages: [...this.get().messages, message] });
-    void this.#deliver(message.requestId);
-  }
-
-  /** Leaves a first message for whoever opens the session next. */
-  keepToSend(text: string): void {
-    this.#change({ ...this.get(), messages: [this.#composed(text)] });
+    this.#add("", text, newRequestId());
   }
 
   /** Sends what is written on a suggested reply; the draft stays. */
-  sendBeside(text: string): void {
-    const { draft } = this.get();
-    this.send(text);
-    this.setDraft(draft);
+  sendBeside(text: string, requestId = newRequestId()): void {
+    this.#add(this.get().draft, text, requestId);
   }
 
   retry(requestId: string): void {
@@ -95,11 +86,14 @@ export class Outbox extends Store<OutboxState> {
     });
   }
 
-  #composed(text: string): OutgoingMessage {
-    const requestId = newRequestId();
+  #add(draft: string, text: string, requestId: string): void {
+    const { messages } = this.get();
+    if (messages.some((known) => known.requestId === requestId)) return;
     this.#ownIds.add(requestId);
     const createdAt = new Date().toISOString();
-    return { requestId, text, createdAt, state: "pending", error: null };
+    const message = { requestId, text, createdAt, state: "pending", error: null } as const;
+    this.#change({ draft, messages: [...messages, message] });
+    void this.#deliver(requestId);
   }
 
   async #deliver(requestId: string): Promise<void> {
@@ -140,14 +134,26 @@ export class Outbox extends Store<OutboxState> {
     const isDraftChanged = state.draft !== this.get().draft;
     this.set(state);
     const key = keyOf(this.#sessionId);
-    const kept = readStored(key, isKept) ?? { draft: "", messages: [] };
-    const others = kept.messages.filter(({ requestId }) => !this.#ownIds.has(requestId));
+    const others = (readStored(key, areKept) ?? []).filter(
+      ({ requestId }) => !this.#ownIds.has(requestId),
+    );
     const own = state.messages.filter((message) => message.state !== "sent");
     const messages = [...others, ...own.map(keptMessage)];
-    const draft = isDraftChanged ? state.draft : kept.draft;
-    const isEmpty = draft === "" && messages.length === 0;
-    writeStored(key, isEmpty ? null : ({ draft, messages } satisfies Kept));
+    writeStored(key, messages.length === 0 ? null : messages);
+    // Last: until the message is kept, its draft is.
+    if (isDraftChanged) this.#draft.keep(state.draft);
   }
+}
+
+/** Sends a session's first message, whether or not the session is ever opened. */
+export function sendFirst(
+  { commands }: Client,
+  sessionId: string,
+  text: string,
+  requestId: string,
+): void {
+  new Outbox(sessionId, commands).sendBeside(text, requestId);
+  new Draft("home").forget((draft) => sendableText(draft) === text);
 }
 
 function restored({ refusal, ...message }: KeptMessage): OutgoingMessage {
@@ -166,14 +172,11 @@ function keyOf(sessionId: string): string {
   return `vb.outbox.${sessionId}`;
 }
 
-function isKept(value: unknown): value is Kept {
-  if (typeof value !== "object" || value === null) return false;
-  const { draft, messages } = value as Partial<Kept>;
+function areKept(value: unknown): value is KeptMessage[] {
   return (
-    typeof draft === "string" &&
-    Array.isArray(messages) &&
-    messages.every(
-      (message) =>
+    Array.isArray(value) &&
+    value.every(
+      (message: Partial<KeptMessage> | null) =>
         typeof message?.requestId === "string" &&
         typeof message.text === "string" &&
         typeof message.createdAt === "string",

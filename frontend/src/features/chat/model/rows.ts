@@ -8,6 +8,7 @@ import {
   type SessionState,
 } from "@/shared/streams/session-state";
 
+import type { Past } from "@/shared/streams/past";
 import type { OutboxState } from "./outbox";
 
 export type Row =
@@ -19,6 +20,7 @@ export type Row =
   | { kind: "suggestions"; key: string; messageId: string };
 
 export function rowsOf(state: SessionState, outbox: OutboxState): Row[] {
+  if (state.past !== null) return pastRows(state, state.past);
   const messages = messagesOf(state);
   const active = activeRunOf(state);
   const rows: Row[] = [];
@@ -33,6 +35,13 @@ export function rowsOf(state: SessionState, outbox: OutboxState): Row[] {
   for (const outgoing of outbox.messages) {
     if (!known.has(outgoing.requestId)) rows.push(founderRow(null, outgoing.requestId));
   }
+  return rows;
+}
+
+/** What is at work stands at the end of the talk, not in the midst of it. */
+function pastRows(state: SessionState, { order }: Past): Row[] {
+  const rows: Row[] = [];
+  for (const message of messagesOf({ ...state, order })) addMessage(rows, message);
   return rows;
 }
 

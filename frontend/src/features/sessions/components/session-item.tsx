@@ -1,10 +1,10 @@
 /** One session of the list, with what can be done to it. */
-import { memo, type MouseEvent, type ReactNode, useRef, useState } from "react";
+import { memo, type ReactNode, useEffect, useRef, useState } from "react";
 import { flushSync } from "react-dom";
 
 import type { SessionView } from "@/shared/api/wire";
-import { en } from "@/shared/i18n/en";
-import { navigate, sessionPath } from "@/shared/navigation";
+import { texts } from "@/shared/i18n/texts";
+import { followInPage, navigate, sessionPath } from "@/shared/navigation";
 import { newRequestId } from "@/shared/request-id";
 import { ConfirmDialog } from "@/shared/ui/confirm-dialog";
 import { Menu } from "@/shared/ui/menu";
@@ -19,21 +19,29 @@ interface SessionItemProps {
   onLeave: () => void;
 }
 
+/** The item just pinned or unpinned: it moves, and the focus with it. */
+let movedId: string | null = null;
+
 export const SessionItem = memo(function SessionItem(props: SessionItemProps) {
   const { session, isCurrent, onLeave } = props;
   const send = useSessionCommand();
   const [isRenaming, setIsRenaming] = useState(false);
   const [isDeleting, setIsDeleting] = useState(false);
   const link = useRef<HTMLAnchorElement>(null);
-  const title = session.title || en.sessions.untitled;
+  const title = session.title || texts.sessions.untitled;
   const target = { session_id: session.session_id };
+  useEffect(() => {
+    if (movedId !== session.session_id) return;
+    movedId = null;
+    link.current?.focus();
+  }, [session.session_id]);
 
-  const update = (change: { title: string } | { archived: boolean }) =>
+  const update = (change: { title: string } | { archived: boolean } | { pinned: boolean }) =>
     void send({ type: "session.update", request_id: newRequestId(), ...target, ...change });
   const remove = async () => {
     const isDone = await send({ type: "session.delete", request_id: newRequestId(), ...target });
     if (!isDone) return;
-    showToast(en.sessions.deleted);
+    showToast(texts.sessions.deleted);
     if (isCurrent) navigate("/", { isReplacing: true });
   };
   if (isRenaming) {
@@ -55,6 +63,7 @@ export const SessionItem = memo(function SessionItem(props: SessionItemProps) {
       <a
         ref={link}
         href={sessionPath(session.session_id)}
+        dir="auto"
         aria-current={isCurrent ? "page" : undefined}
         onClick={(event) => {
           if (followInPage(event)) onLeave();
@@ -64,16 +73,24 @@ export const SessionItem = memo(function SessionItem(props: SessionItemProps) {
       </a>
       <Menu
         icon="more"
-        label={en.sessions.actions(title)}
+        label={texts.sessions.actions(title)}
         items={[
-          { label: en.sessions.rename, icon: "edit", onSelect: () => setIsRenaming(true) },
           {
-            label: session.archived ? en.sessions.unarchiveAction : en.sessions.archiveAction,
+            label: session.pinned ? texts.sessions.unpin : texts.sessions.pin,
+            icon: "pin",
+            onSelect: () => {
+              movedId = session.session_id;
+              update({ pinned: !session.pinned });
+            },
+          },
+          { label: texts.sessions.rename, icon: "edit", onSelect: () => setIsRenaming(true) },
+          {
+            label: session.archived ? texts.sessions.unarchiveAction : texts.sessions.archiveAction,
             icon: "archive",
             onSelect: () => update({ archived: !session.archived }),
           },
           {
-            label: en.sessions.deleteAction,
+            label: texts.sessions.deleteAction,
             icon: "trash",
             isDangerous: true,
             onSelect: () => setIsDeleting(true),
@@ -82,9 +99,9 @@ export const SessionItem = memo(function SessionItem(props: SessionItemProps) {
       />
       {isDeleting && (
         <ConfirmDialog
-          title={en.sessions.deleteTitle}
-          text={en.sessions.deleteText(title)}
-          action={en.sessions.delete}
+          title={texts.sessions.deleteTitle}
+          text={texts.sessions.deleteText(title)}
+          action={texts.sessions.delete}
           onConfirm={() => void remove()}
           onClose={() => setIsDeleting(false)}
         />
@@ -92,14 +109,6 @@ export const SessionItem = memo(function SessionItem(props: SessionItemProps) {
     </li>
   );
 });
-
-/** A plain click stays in the page; any other is the browser's. */
-function followInPage(event: MouseEvent<HTMLAnchorElement>): boolean {
-  if (event.metaKey || event.ctrlKey || event.shiftKey || event.button !== 0) return false;
-  event.preventDefault();
-  navigate(new URL(event.currentTarget.href).pathname);
-  return true;
-}
 
 interface TitleInputProps {
   title: string;
@@ -122,16 +131,18 @@ function TitleInput({ title, onSave, onClose }: TitleInputProps): ReactNode {
   return (
     <input
       className={styles["input"]}
+      dir="auto"
       value={value}
       maxLength={120}
-      aria-label={en.sessions.renameLabel}
+      aria-label={texts.sessions.renameLabel}
       // oxlint-disable-next-line jsx-a11y/no-autofocus -- it took the place of what had the focus
       autoFocus
       onFocus={(event) => event.target.select()}
       onChange={(event) => setValue(event.target.value)}
       onBlur={() => close(true, false)}
       onKeyDown={(event) => {
-        if (event.nativeEvent.isComposing) return;
+        // Some input methods say it by this key code alone.
+        if (event.nativeEvent.isComposing || event.keyCode === 229) return;
         if (event.key === "Enter") close(true, true);
         if (event.key === "Escape") {
           event.stopPropagation();

@@ -3,10 +3,11 @@ import { type ReactNode, useState } from "react";
 
 import { refusalText } from "@/shared/advice";
 import { CommandError } from "@/shared/api/command-error";
+import type { SessionView } from "@/shared/api/wire";
 import { useClient } from "@/shared/client";
-import { en } from "@/shared/i18n/en";
-import { openSession, startSession } from "@/shared/start-session";
+import { texts } from "@/shared/i18n/texts";
 import { navigate, useSessionId } from "@/shared/navigation";
+import { useValue } from "@/shared/store";
 import { Icon, Mark } from "@/shared/ui/icon";
 import { IconButton } from "@/shared/ui/icon-button";
 import { showToast } from "@/shared/ui/toasts";
@@ -20,11 +21,31 @@ interface SessionPanelProps {
   onLeave: () => void;
   /** Stands at the end of the panel's head. */
   trailing?: ReactNode;
+  /** Stands below the list. */
+  foot?: ReactNode;
+  /** What is shown for words looked for, in place of the list. */
+  results: (search: PanelSearch) => ReactNode;
 }
 
-export function SessionPanel({ onLeave, trailing }: SessionPanelProps): ReactNode {
+export interface PanelSearch {
+  query: string;
+  renderSession: (session: SessionView) => ReactNode;
+  onLeave: () => void;
+}
+
+export function SessionPanel({ onLeave, trailing, foot, results }: SessionPanelProps): ReactNode {
   const [search, setSearch] = useState("");
   const [isArchive, setIsArchive] = useState(false);
+  const query = search.trim();
+  const currentId = useSessionId();
+  const renderSession = (session: SessionView) => (
+    <SessionItem
+      key={session.session_id}
+      session={session}
+      isCurrent={session.session_id === currentId}
+      onLeave={onLeave}
+    />
+  );
   const goHome = () => {
     navigate("/");
     onLeave();
@@ -34,39 +55,43 @@ export function SessionPanel({ onLeave, trailing }: SessionPanelProps): ReactNod
       <div className={styles["head"]}>
         <button type="button" className={styles["brand"]} onClick={goHome}>
           <Mark size={30} />
-          <span>{en.product}</span>
+          <span>{texts.product}</span>
         </button>
         {trailing}
       </div>
       <NewSession onLeave={onLeave} />
       <Search value={search} onChange={setSearch} />
-      <List isArchive={isArchive} search={search.trim()} onLeave={onLeave} />
-      <button
-        type="button"
-        className={styles["archive"]}
-        aria-pressed={isArchive}
-        onClick={() => setIsArchive(!isArchive)}
-      >
-        <Icon name={isArchive ? "arrowLeft" : "archive"} size={16} />
-        {isArchive ? en.sessions.backToList : en.sessions.showArchive}
-      </button>
+      {query === "" || isArchive ? (
+        <List isArchive={isArchive} search={query} onLeave={onLeave} />
+      ) : (
+        results({ query, renderSession, onLeave })
+      )}
+      <div className={styles["foot"]}>
+        <button
+          type="button"
+          className={styles["archive"]}
+          aria-pressed={isArchive}
+          onClick={() => setIsArchive(!isArchive)}
+        >
+          <Icon name={isArchive ? "arrowLeft" : "archive"} size={16} />
+          {isArchive ? texts.sessions.backToList : texts.sessions.showArchive}
+        </button>
+        {foot}
+      </div>
     </div>
   );
 }
 
 function NewSession({ onLeave }: { onLeave: () => void }): ReactNode {
-  const client = useClient();
-  const [isStarting, setIsStarting] = useState(false);
+  const { starts } = useClient();
+  const isStarting = useValue(starts) !== null;
   const start = async () => {
-    setIsStarting(true);
     try {
-      openSession(await startSession(client, { isCoachFirst: true }));
+      await starts.begin(null);
       onLeave();
     } catch (error) {
       if (!(error instanceof CommandError)) throw error;
       showToast(refusalText(error));
-    } finally {
-      setIsStarting(false);
     }
   };
   return (
@@ -77,7 +102,7 @@ function NewSession({ onLeave }: { onLeave: () => void }): ReactNode {
       onClick={() => void start()}
     >
       <Icon name="plus" />
-      {en.sessions.new}
+      {texts.sessions.new}
     </button>
   );
 }
@@ -95,8 +120,8 @@ function Search({ value, onChange }: SearchProps): ReactNode {
         type="search"
         value={value}
         maxLength={120}
-        aria-label={en.sessions.search}
-        placeholder={en.sessions.search}
+        aria-label={texts.sessions.search}
+        placeholder={texts.sessions.search}
         onChange={(event) => onChange(event.target.value)}
         onKeyDown={(event) => {
           if (event.key === "Escape" && value !== "") {
@@ -109,7 +134,7 @@ function Search({ value, onChange }: SearchProps): ReactNode {
         <IconButton
           icon="close"
           size={14}
-          label={en.sessions.clearSearch}
+          label={texts.sessions.clearSearch}
           onClick={() => onChange("")}
         />
       )}
@@ -127,9 +152,9 @@ function List({ isArchive, search, onLeave }: ListProps): ReactNode {
   const currentId = useSessionId();
   const { sessions, state, loadMore } = useSessionList({ isArchive, search });
   return (
-    <nav className={styles["list"]} aria-label={isArchive ? en.sessions.showArchive : en.sessions.list}>
-      {state === "loading" && <p className={styles["note"]}>{en.sessions.loading}</p>}
-      {state === "failed" && <p className={styles["note"]}>{en.sessions.failed}</p>}
+    <nav className={styles["list"]} aria-label={isArchive ? texts.sessions.showArchive : texts.sessions.list}>
+      {state === "loading" && <p className={styles["note"]}>{texts.sessions.loading}</p>}
+      {state === "failed" && <p className={styles["note"]}>{texts.sessions.failed}</p>}
       {state === "ready" && sessions.length === 0 && (
         <p className={styles["note"]}>{emptyText(isArchive, search)}</p>
       )}
@@ -150,7 +175,7 @@ function List({ isArchive, search, onLeave }: ListProps): ReactNode {
       ))}
       {loadMore && (
         <button type="button" className={styles["more"]} onClick={loadMore}>
-          {en.sessions.loadMore}
+          {texts.sessions.loadMore}
         </button>
       )}
     </nav>
@@ -158,6 +183,6 @@ function List({ isArchive, search, onLeave }: ListProps): ReactNode {
 }
 
 function emptyText(isArchive: boolean, search: string): string {
-  if (search !== "") return en.sessions.noMatch(search);
-  return isArchive ? en.sessions.noArchived : en.sessions.none;
+  if (search !== "") return texts.sessions.noMatch(search);
+  return isArchive ? texts.sessions.noArchived : texts.sessions.none;
 }

@@ -1,15 +1,16 @@
 /** The list a founder sees: current, archived or found by title. */
-import { useCallback, useEffect, useState } from "react";
+import { useCallback, useEffect, useRef, useState } from "react";
 
 import { refusalText } from "@/shared/advice";
 import { CommandError } from "@/shared/api/command-error";
 import type { Command, SessionView } from "@/shared/api/wire";
 import { type Client, useClient } from "@/shared/client";
-import { en } from "@/shared/i18n/en";
+import { gatewayNow } from "@/shared/gateway-clock";
+import { texts } from "@/shared/i18n/texts";
 import { useValue } from "@/shared/store";
 import {
   currentSessions,
-  lastUsedFirst,
+  inListOrder,
   withSessionPage,
 } from "@/shared/streams/founder-state";
 import { daysBetween } from "@/shared/time";
@@ -33,7 +34,7 @@ export function useSessionList(query: SessionQuery): SessionList {
   const client = useClient();
   const founder = useValue(client.streams.founder);
   const isFromStream = !query.isArchive && query.search === "";
-  const found = useFound(query, founder.seq, isFromStream);
+  const { found, loadMore: loadMoreFound } = useFound(query, founder.seq, isFromStream);
   if (isFromStream) {
     return {
       sessions: currentSessions(founder),
@@ -46,37 +47,65 @@ export function useSessionList(query: SessionQuery): SessionList {
     .filter((view) => !founder.deletedIds.has(view.session_id))
     .map((view) => founder.sessions.get(view.session_id) ?? view)
     .filter((view) => view.archived === query.isArchive);
-  return { sessions: lastUsedFirst(sessions), state: found.state, loadMore: null };
+  return {
+    sessions: inListOrder(sessions),
+    state: found.state,
+    loadMore: found.nextCursor === null ? null : loadMoreFound,
+  };
 }
 
 interface Found {
   sessions: readonly SessionView[];
   state: "loading" | "ready" | "failed";
+  nextCursor: string | null;
 }
 
-function useFound(query: SessionQuery, seq: number, isFromStream: boolean): Found {
+const NOTHING_YET: Found = { sessions: [], state: "loading", nextCursor: null };
+
+function useFound(query: SessionQuery, seq: number, isFromStream: boolean) {
   const { rest } = useClient();
   const { isArchive, search } = query;
-  const [found, setFound] = useState<Found>({ sessions: [], state: "loading" });
+  const [found, setFound] = useState(NOTHING_YET);
+  /** How many were asked for: asking anew keeps the pages that were opened. */
+  const wanted = useRef(0);
+  useEffect(() => {
+    wanted.current = 0;
+  }, [isArchive, search]);
+
+  const ask = useCallback(
+    async (signal?: AbortSignal) => {
+      try {
+        const sessions: SessionView[] = [];
+        let nextCursor: string | null = null;
+        do {
+          const cursor: { cursor?: string } = nextCursor === null ? {} : { cursor: nextCursor };
+          const page = await rest.sessions({ q: search, archived: isArchive, ...cursor }, signal);
+          sessions.push(...page.sessions);
+          nextCursor = page.next_cursor;
+        } while (nextCursor !== null && sessions.length < wanted.current);
+        setFound({ sessions, state: "ready", nextCursor });
+      } catch {
+        if (!signal?.aborted) setFound({ ...NOTHING_YET, state: "failed" });
+      }
+    },
+    [rest, isArchive, search],
+  );
   useEffect(() => {
     if (isFromStream) return;
     const abort = new AbortController();
-    const ask = async () => {
-      try {
-        const page = await rest.sessions({ q: search, archived: isArchive }, abort.signal);
-        setFound({ sessions: page.sessions, state: "ready" });
-      } catch {
-        if (!abort.signal.aborted) setFound({ sessions: [], state: "failed" });
-      }
-    };
-    const timer = setTimeout(() => void ask(), TYPING_MS);
+    const timer = setTimeout(() => void ask(abort.signal), TYPING_MS);
     return () => {
       clearTimeout(timer);
       abort.abort();
     };
     // A new `seq` says that something in the list may have changed.
-  }, [rest, isArchive, search, seq, isFromStream]);
-  return found;
+  }, [ask, seq, isFromStream]);
+
+  const loadMoreFound = () => {
+    wanted.current = found.sessions.length + 1;
+    void ask();
+  };
+  return { found, loadMore: loadMoreFound };
 }
 
 async function loadMore({ rest, streams }: Client): Promise<void> {
@@ -86,7 +115,7 @@ async function loadMore({ rest, streams }: Client): Promise<void> {
     const page = await rest.sessions({ cursor });
     streams.founder.change((state) => withSessionPage(state, page));
   } catch {
-    showToast(en.sessions.failed);
+    showToast(texts.sessions.failed);
   }
 }
 
@@ -100,6 +129,8 @@ export function useSessionCommand(): (command: Command) => Promise<boolean> {
         return true;
       } catch (error) {
         if (!(error instanceof CommandError)) throw error;
+        // Another tab was quicker: it is gone, as it should be.
+        if (command.type === "session.delete" && error.code === "session_unknown") return true;
         showToast(refusalText(error));
         return false;
       }
@@ -113,21 +144,23 @@ export interface SessionGroup {
   sessions: SessionView[];
 }
 
-/** By when they were last used, as a person would say it. */
+/** Pinned ones, then by when they were last used, as a person would say it. */
 export function groupedByDay(
   sessions: readonly SessionView[],
-  now = new Date(),
+  now = new Date(gatewayNow()),
 ): SessionGroup[] {
   const groups = new Map<string, SessionView[]>();
   for (const session of sessions) {
-    const title = dayTitle(daysBetween(new Date(session.updated_at), now));
+    const title = session.pinned
+      ? texts.sessions.pinned
+      : dayTitle(daysBetween(new Date(session.updated_at), now));
     groups.set(title, [...(groups.get(title) ?? []), session]);
   }
   return [...groups].map(([title, members]) => ({ title, sessions: members }));
 }
 
 function dayTitle(days: number): string {
-  if (days <= 0) return en.sessions.today;
-  if (days === 1) return en.sessions.yesterday;
-  return days <= 7 ? en.sessions.thisWeek : en.sessions.older;
+  if (days <= 0) return texts.sessions.today;
+  if (days === 1) return texts.sessions.yesterday;
+  return days <= 7 ? texts.sessions.thisWeek : texts.sessions.older;
 }
