@@ -15,6 +15,7 @@ from typing import Any
 
 import rfc8785
 
+from services.agents.output import AgentOutput
 from services.agents.registry import agent_packages
 from services.agents.tool import AgentTool
 
@@ -22,8 +23,11 @@ __all__ = ["build_manifest", "main", "manifest_path"]
 
 
 def build_manifest(package: str) -> dict[str, Any]:
-    """Tool names, input schemas and prompt variables of a package, with a digest."""
+    """Tools, outputs, their schemas and the prompt variables, with a digest."""
     tools: tuple[AgentTool, ...] = importlib.import_module(f"{package}.tools").TOOLS
+    outputs: tuple[AgentOutput, ...] = importlib.import_module(
+        f"{package}.outputs"
+    ).OUTPUTS
     content: dict[str, Any] = {
         "format": 1,
         "package": package.rpartition(".")[2],
@@ -35,6 +39,10 @@ def build_manifest(package: str) -> dict[str, Any]:
                 "input_schema": tool.arguments.model_json_schema(),
             }
             for tool in sorted(tools, key=lambda tool: tool.name)
+        ],
+        "outputs": [
+            {"name": output.name, "schema": output.model.model_json_schema()}
+            for output in sorted(outputs, key=lambda output: output.name)
         ],
     }
     digest = hashlib.sha256(rfc8785.dumps(content)).hexdigest()

@@ -1,0 +1,1 @@
+"""Turns crew resources into running crews: revisions, roll-outs, status."""
