@@ -6,6 +6,9 @@ A block opens with a language and a tag: three backticks, `bash run=integration`
 - `integration`: the integration stage runs it beside that stack, file by file
   and in order, in one shell per file.
 - `ci`: `.ci/run` ends in it.
+- `cluster`: the tests on a cluster run it, file by file and in order.
+- `images`: the images stage runs it, file by file and in order, on what compose
+  started.
 - `architecture`: the architecture stage resolves it: `make` commands by a dry
   run, JSON, YAML and TOML by parsing.
 
@@ -32,6 +35,8 @@ class Runner(StrEnum):
     START = "start"
     INTEGRATION = "integration"
     CI = "ci"
+    CLUSTER = "cluster"
+    IMAGES = "images"
     ARCHITECTURE = "architecture"
 
 

@@ -42,7 +42,9 @@ def test_no_lock_names_an_address(lock: Path) -> None:
     assert "--find-links" not in text
 
 
-@pytest.mark.parametrize("service", ["gateway", "orchestrator"])
+@pytest.mark.parametrize(
+    "service", ["gateway", "operator", "orchestrator", "orchestrator-image"]
+)
 def test_the_lock_of_a_service_follows_the_one_of_development(service: str) -> None:
     development = _pins(ROOT / "requirements" / "dev.txt")
     pins = _pins(ROOT / "requirements" / f"{service}.txt")
@@ -58,9 +60,11 @@ def test_the_lock_of_a_service_follows_the_one_of_development(service: str) -> N
 @pytest.mark.parametrize(
     ("lock", "extras"),
     [
-        ("dev", ("gateway", "orchestrator", "dev")),
+        ("dev", ("gateway", "operator", "orchestrator", "cli", "dev")),
         ("gateway", ("gateway",)),
+        ("operator", ("operator",)),
         ("orchestrator", ("orchestrator",)),
+        ("orchestrator-image", ("orchestrator",)),
     ],
 )
 def test_a_lock_holds_all_that_the_project_asks_for(
@@ -89,3 +93,12 @@ def test_the_locks_of_the_page_hold_digests_and_no_address(lock: Path) -> None:
         for name, entry in installed.items()
         if "integrity" not in entry and not entry.get("inBundle")
     ] == []
+
+
+def test_the_orchestrators_image_lacks_what_is_left_out_on_purpose() -> None:
+    left_out = (ROOT / "requirements" / "orchestrator-image.in").read_text()
+    names = {line for line in left_out.splitlines() if not line.startswith("#")}
+    everything = _pins(ROOT / "requirements" / "orchestrator.txt")
+
+    assert names <= set(everything)
+    assert names & set(_pins(ROOT / "requirements" / "orchestrator-image.txt")) == set()

@@ -97,6 +97,7 @@ async def _eventful_session(
     reply = state.seen("message.started")[-1]["data"]["message_id"]
     ack = await socket.command("message.feedback", message_id=reply, value="up")
     assert ack["type"] == "ack"
+    await _branch(socket, one, waits["message_id"])
     model.faults.append(Fault.UNAUTHORIZED)
     failed = await socket.command(
         "message.send", session_id=one["session_id"], text=_SAID
@@ -114,6 +115,19 @@ async def _eventful_session(
     return one
 
 
+async def _branch(socket: SocketClient, session: Frame, message_id: str) -> None:
+    """Say an earlier message differently, in a session of its own."""
+    branched = await socket.command(
+        "session.branch",
+        session_id=session["session_id"],
+        message_id=message_id,
+        text=_SAID,
+    )
+    stream = f"session:{branched['session_id']}"
+    await socket.subscribe(stream)
+    assert await socket.ended(stream, branched["run_id"]) == "run.finished"
+
+
 async def _prove_views(founder: FounderClient, session: Frame) -> None:
     """Every view read over REST is what its model says, field for field."""
     path = f"/v1/sessions/{session['session_id']}"
@@ -123,6 +137,7 @@ async def _prove_views(founder: FounderClient, session: Frame) -> None:
         "/v1/sessions": views.SessionPage,
         path: views.SessionView,
         f"{path}/messages": views.MessagePage,
+        "/v1/search?q=Eventful": views.SearchPage,
         f"/v1/streams/{session['stream']}/events": EventPage,
         **{f"/v1/runs/{run_id}": views.RunView for run_id in log.runs},
     }

@@ -3,6 +3,7 @@
 from playwright.async_api import Locator, Page, expect
 
 from libs.testing.model_script import reply_tokens
+from tests.e2e.words import ENGLISH, Words
 
 __all__ = ["ChatPage", "whole_reply"]
 
@@ -15,21 +16,26 @@ def whole_reply(seed: str) -> str:
 
 
 class ChatPage:
-    """One tab."""
+    """One tab, in the language its words are of."""
 
-    def __init__(self, page: Page) -> None:
+    def __init__(self, page: Page, words: Words = ENGLISH) -> None:
         self.page = page
-        self.composer = page.get_by_role("textbox", name="Message", exact=True)
-        self.send_button = page.get_by_role("button", name="Send", exact=True)
-        self.stop_button = page.get_by_role("button", name="Stop", exact=True)
-        self.retry_button = page.get_by_role("button", name="Retry", exact=True)
+        self.words = words
+        self.composer = page.get_by_role("textbox", name=words.message, exact=True)
+        self.send_button = page.get_by_role("button", name=words.send, exact=True)
+        self.stop_button = page.get_by_role("button", name=words.stop, exact=True)
+        self.retry_button = page.get_by_role("button", name=words.retry, exact=True)
         self.articles = page.get_by_role("article")
         self.replies = page.get_by_role("article", name="VentureBot")
         self.connection = page.get_by_test_id("connection")
 
     async def say(self, seed: str) -> None:
         """Write a message whose reply is known by its seed, and send it."""
-        await self.composer.fill(f"Go on [seed:{seed}]")
+        await self.send(f"Go on [seed:{seed}]")
+
+    async def send(self, text: str) -> None:
+        """Write a message and send it."""
+        await self.composer.fill(text)
         await self.send_button.click()
 
     async def reply_began(self) -> Locator:

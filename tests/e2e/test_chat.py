@@ -132,7 +132,7 @@ async def test_a_killed_gateway_is_one_calm_line_and_then_the_whole_reply(
     await tab.say("killed")
     await tab.reply_began()
     founder.stack.gateway.kill()
-    line = tab.connection.get_by_role("status")
+    line = tab.connection.get_by_role("paragraph")
     await expect(line).to_be_visible()
     await expect(line).to_have_count(1)
     assert "error" not in (await line.inner_text()).lower()
@@ -203,13 +203,19 @@ async def test_a_session_can_be_found_renamed_and_deleted(founder: Founder) -> N
     await expect(page.get_by_role("heading", name="Kitchen rota")).to_be_visible()
     search = page.get_by_role("searchbox", name="Search sessions")
     await search.fill("no such title")
-    await expect(page.get_by_role("link", name="Kitchen rota")).to_have_count(0)
+    await expect(
+        page.get_by_role("link", name="Kitchen rota", exact=True)
+    ).to_have_count(0)
     await search.fill("kitchen")
-    await expect(page.get_by_role("link", name="Kitchen rota")).to_be_visible()
+    await expect(
+        page.get_by_role("link", name="Kitchen rota", exact=True)
+    ).to_be_visible()
     await page.get_by_role("button", name="Actions for Kitchen rota").click()
     await page.get_by_role("menuitem", name="Delete…").click()
     await page.get_by_role("button", name="Delete", exact=True).click()
-    await expect(page.get_by_role("link", name="Kitchen rota")).to_have_count(0)
+    await expect(
+        page.get_by_role("link", name="Kitchen rota", exact=True)
+    ).to_have_count(0)
 
 
 async def test_the_coach_can_speak_first(founder: Founder) -> None:

@@ -2,12 +2,13 @@
 
 import dataclasses
 from collections import Counter
+from pathlib import Path
 
 import httpx
 
 from libs.testing.client import FounderClient
 from libs.testing.model_server import ModelServer, Pace
-from libs.testing.stack import Gateway, Stack, free_port
+from libs.testing.stack import Gateway, Stack, StackProcess, free_port, until
 from tests.integration.proofs import prove_shown_is_stored, verify_database
 
 _EXIT_SECONDS = 10
@@ -93,3 +94,26 @@ async def test_a_misspelt_setting_is_refused(stack: Stack) -> None:
     broken.spawn()
     assert await broken.exited(timeout_seconds=30) != 0
     assert "VB_GATEWAY_PROT" in broken.log_tail()
+
+
+async def test_a_second_signal_cuts_a_drain_short(tmp_path: Path) -> None:
+    settings = {"VB_ORCHESTRATOR_DRAIN_GRACE_SECONDS": "600"}
+    async with (
+        Stack(tmp_path, tokens_per_second=1, orchestrator_settings=settings) as slow,
+        await FounderClient.arrive(slow.url) as founder,
+    ):
+        session = await founder.create_session()
+        async with founder.following(session["session_id"]) as socket:
+            await founder.send(session["session_id"], "At length, please.")
+            state = socket.state(session["stream"])
+            await socket.until(lambda: bool(state.seen("message.delta")))
+            for process in (slow.orchestrator, slow.gateway):
+                process.signal_stop()
+
+                async def drains(process: StackProcess = process) -> bool:
+                    return '"draining"' in process.log_tail()
+
+                await until(drains, timeout_seconds=30, what=process.name)
+                process.signal_stop()
+                assert await process.exited(30) == 0, process.log_tail()
+                assert "Traceback" not in process.log_tail()

@@ -4,24 +4,38 @@ import asyncio
 import os
 import resource
 import shutil
+import sqlite3
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
+from uuid import uuid4
 
 import httpx
 import psutil
 import pytest
 
 from libs.testing.client import FounderClient
-from libs.testing.stack import Stack, until
-from libs.testing.stream_state import Frame
-from tests.integration.proofs import prove_log, verify_database
+from libs.testing.model_script import reply_tokens
+from libs.testing.model_server import ModelServer, Pace
+from libs.testing.scrape import scraped
+from libs.testing.stack import Stack, free_port, until
+from libs.testing.stream_state import Frame, StreamState
+from tests.integration.proofs import (
+    prove_log,
+    prove_shown_is_stored,
+    verify_database,
+)
 
 _DISK_MEGABYTES = 8
 _RECOVERY_SECONDS = 30
 _ATTEMPTS = 40
+_LONG_REPLY = Pace(tokens_per_second=40, tokens_per_reply=400)
+"""Ten seconds: far longer than the disk is full in the middle of it."""
+_FAILED_COMMITS = 4
+_FAILED = "venturebots_gateway_store_failed_commits_total"
 
 
 class _Disk(Protocol):
@@ -105,17 +119,47 @@ def _running(stack: Stack) -> Iterator[Stack]:
         stack.stop()
 
 
-@pytest.fixture(params=["full disk", "limited files"])
-def disk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[_Disk]:
-    """Run a stack whose disk can fail."""
-    if request.param == "limited files":
-        with _running(Stack(tmp_path, tokens_per_second=500)) as stack:
+@contextmanager
+def _failing(kind: str, directory: Path, **options: Any) -> Iterator[_Disk]:
+    """Run a stack whose disk can fail in that way."""
+    if kind == "limited files":
+        with _running(Stack(directory, **options)) as stack:
             yield _LimitedFiles(stack)
         return
-    with _small_disk(tmp_path / "disk") as directory:
-        stack = Stack(tmp_path, tokens_per_second=500, database_directory=directory)
+    with _small_disk(directory / "disk") as disk:
+        stack = Stack(directory, database_directory=disk, **options)
         with _running(stack):
             yield _FullDisk(stack)
+
+
+@pytest.fixture(params=["full disk", "limited files"])
+def kind(request: pytest.FixtureRequest) -> str:
+    """How a disk fails."""
+    return str(request.param)
+
+
+@pytest.fixture
+def disk(kind: str, tmp_path: Path) -> Iterator[_Disk]:
+    """Run a stack on the simulated coach."""
+    with _failing(kind, tmp_path, tokens_per_second=500) as disk:
+        yield disk
+
+
+@dataclass(frozen=True, slots=True)
+class _SlowCoach:
+    """A disk that can fail, and where the model of its stack is to be served."""
+
+    disk: _Disk
+    port: int
+
+
+@pytest.fixture
+def slow_coach(kind: str, tmp_path: Path) -> Iterator[_SlowCoach]:
+    """Run a stack whose coach is a model that the test serves."""
+    port = free_port()
+    model_url = f"http://127.0.0.1:{port}/v1"
+    with _failing(kind, tmp_path, model_url=model_url) as disk:
+        yield _SlowCoach(disk, port)
 
 
 async def _refused(founder: FounderClient, session_id: str) -> httpx.Response:
@@ -172,45 +216,99 @@ async def test_a_store_that_takes_no_writes_refuses_reads_on_and_recovers(
     await verify_database(disk.stack.database)
 
 
-async def test_a_disk_that_fills_up_mid_reply_shows_nothing_that_is_not_stored(
-    disk: _Disk,
+async def _prove_shown(founder: FounderClient, state: StreamState) -> None:
+    """Prove that every event that came so far is in the log, as it came."""
+    shown = list(state.events)
+    log = await founder.log(state.stream)
+    assert shown == log.events[: len(shown)]
+    assert log.violations == []
+
+
+async def _looked_on_while_failing(
+    disk: _Disk, founder: FounderClient, state: StreamState, run_id: str
 ) -> None:
-    async with await FounderClient.arrive(disk.stack.url) as founder:
-        session = await _talked(founder)
+    """Look at an open run until several commits failed, and at what is shown."""
+    gateway, looks = disk.stack.gateway, 0
+    failed = await scraped(gateway, _FAILED)
+    while await scraped(gateway, _FAILED) < failed + _FAILED_COMMITS:
+        await _prove_shown(founder, state)
+        assert (await founder.run(run_id))["ended_at"] is None
+        looks += 1
+    assert run_id not in state.run_ends
+    assert looks >= _FAILED_COMMITS
+
+
+@pytest.mark.timeout(180)
+async def test_a_disk_that_fills_up_mid_reply_shows_nothing_that_is_not_stored(
+    slow_coach: _SlowCoach,
+) -> None:
+    disk, seed = slow_coach.disk, uuid4().hex
+    async with (
+        ModelServer(_LONG_REPLY, port=slow_coach.port) as model,
+        await FounderClient.arrive(disk.stack.url) as founder,
+    ):
+        session = await founder.create_session()
         stream, session_id = session["stream"], session["session_id"]
         async with founder.following(session_id) as socket:
             state = socket.state(stream)
-            sent = await founder.send(session_id, "At length, please.")
-            deltas = len(state.seen("message.delta"))
-            await socket.until(lambda: len(state.seen("message.delta")) > deltas)
+            run_id = (await founder.send(session_id, f"Go on [seed:{seed}]"))["run_id"]
+            await socket.until(lambda: len(state.seen("message.delta")) > 1)
             disk.fail()
-            log = await founder.log(stream)
-            stored = {event["seq"]: event for event in log.events}
-            shown = [each for each in state.events if each["seq"] <= log.last_seq]
-            assert all(stored[event["seq"]] == event for event in shown)
+            await _looked_on_while_failing(disk, founder, state, run_id)
+            assert [each.outcome for each in model.requests] == ["open"]
             disk.recover()
-            await socket.ended(stream, sent["run_id"])
-            await socket.until(lambda: set(state.run_ends) == set(state.runs))
-        await prove_log(founder, session_id)
-        assert state.violations == []
+            ended = await socket.ended(stream, run_id)
+            assert ended == "run.finished"
+            await prove_shown_is_stored(founder, session_id, state)
+        whole = "".join(reply_tokens(seed, _LONG_REPLY.tokens_per_reply))
+        assert state.reply_to(run_id) == whole
+        assert state.counts()["run.finished"] == 1
+        assert [each.outcome for each in model.requests] == ["complete"]
     await verify_database(disk.stack.database)
 
 
-def test_a_read_only_disk_at_start_is_told_or_served_read_only(tmp_path: Path) -> None:
+def test_a_read_only_disk_at_start_is_told(tmp_path: Path) -> None:
     with _small_disk(tmp_path / "disk") as directory:
         stack = Stack(tmp_path, tokens_per_second=500, database_directory=directory)
         with _running(stack):
             founder, session = asyncio.run(_one_talk(stack))
             stack.gateway.stop()
             assert _mount("mount", "-o", "remount,ro", str(directory))
-            stack.gateway.spawn()
             try:
-                asyncio.run(_read_only(stack, founder, session))
+                said = asyncio.run(_refuses_to_start(stack))
+                assert stack.database.name in said
             finally:
                 stack.gateway.kill()
                 assert _mount("mount", "-o", "remount,rw", str(directory))
             asyncio.run(stack.gateway.start())
             asyncio.run(_reads_and_writes(stack, founder, session))
+
+
+def test_a_database_that_cannot_be_used_is_told_and_left_alone(
+    tmp_path: Path,
+) -> None:
+    with _running(Stack(tmp_path, tokens_per_second=500)) as stack:
+        second = Stack(tmp_path / "second", database_directory=tmp_path)
+        said = asyncio.run(_refuses_to_start(_prepared(second)))
+        assert f"process {stack.gateway.pid} on " in said
+        stack.gateway.stop()
+        with closing(sqlite3.connect(stack.database)) as connection, connection:
+            connection.execute("UPDATE alembic_version SET version_num = 9999")
+            connection.execute(
+                "UPDATE meta SET value = '9999' WHERE key = 'min_reader'"
+            )
+        before = stack.database.read_bytes()
+        assert "has schema 9999" in asyncio.run(_refuses_to_start(stack))
+        with stack.database.open("r+b") as file:
+            file.truncate(len(before) // 2)
+        assert "malformed" in asyncio.run(_refuses_to_start(stack))
+        assert stack.database.read_bytes() == before[: len(before) // 2]
+
+
+def _prepared(stack: Stack) -> Stack:
+    """Give a gateway that was never started its log."""
+    stack.gateway.log_path.touch()
+    return stack
 
 
 async def _one_talk(stack: Stack) -> tuple[FounderClient, Frame]:
@@ -222,19 +320,14 @@ def _again(stack: Stack, founder: FounderClient) -> FounderClient:
     return FounderClient(stack.url, token=founder.token, founder=founder.founder)
 
 
-async def _read_only(stack: Stack, founder: FounderClient, session: Frame) -> None:
-    """Either a clear refusal to start, or history without new messages."""
-    with suppress(RuntimeError):
-        await stack.gateway.until_ready()
-    if not stack.gateway.is_running:
-        assert "Traceback" not in stack.gateway.log_tail()
-        assert stack.database.name in stack.gateway.log_tail()
-        return
-    async with _again(stack, founder) as reader:
-        assert len(await reader.messages(session["session_id"])) == 6
-        path = f"/v1/sessions/{session['session_id']}/messages"
-        refused = await reader.post(path, text="Hello?")
-        assert refused.status_code == httpx.codes.SERVICE_UNAVAILABLE
+async def _refuses_to_start(stack: Stack) -> str:
+    """Spawn the gateway and wait for it to give up; returns what it said last."""
+    began = stack.gateway.log_path.stat().st_size
+    stack.gateway.spawn()
+    assert await stack.gateway.exited() == 1
+    said = stack.gateway.log_path.read_bytes()[began:].decode()
+    assert "Traceback" not in said
+    return said
 
 
 async def _reads_and_writes(
