@@ -124,6 +124,9 @@ class Crowd:
         self._leaving = AsyncExitStack()
         self.members: list[Member] = []
 
+    def __len__(self) -> int:
+        return self._size
+
     def __iter__(self) -> Iterator[Member]:
         return iter(self.members)
 

@@ -20,9 +20,9 @@ __all__ = ["Kubernetes", "Object", "Release", "namespace", "wait_until"]
 type Object = dict[str, Any]
 """A Kubernetes object as its API sends it."""
 
-CHART = ROOT / "charts" / "venturebots"
+_CHARTS = ROOT / "charts"
+CHART = _CHARTS / "venturebots"
 _DEFINITIONS = "venturebots-crds"
-_DEVELOPMENT = CHART / "values-dev.yaml"
 _HELM_TIMEOUT = "8m"
 _COMMAND_SECONDS = 600.0
 _LIMIT_SECONDS = 180.0
@@ -112,9 +112,9 @@ class Kubernetes:
         context = self.environment["VB_CLUSTER_CONTEXT"]
         return self.run(program, "--kube-context", context, *words)
 
-    def install_definitions(self) -> None:
+    def install_definitions(self, charts: Path = _CHARTS) -> None:
         """Install or upgrade what crews are, as the runbook does; once per cluster."""
-        chart = str(ROOT / "charts" / _DEFINITIONS)
+        chart = str(charts / _DEFINITIONS)
         options = ("--namespace", _DEFINITIONS, "--create-namespace", "--wait")
         self.helm("upgrade", "--install", _DEFINITIONS, chart, *options)
 
@@ -146,6 +146,7 @@ class Release:
     namespace: str
     name: str = "venturebots"
     helm: str = "helm"
+    charts: Path = _CHARTS
 
     @property
     def host(self) -> str:
@@ -172,9 +173,11 @@ class Release:
         with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
             yaml.safe_dump(own, file)
             file.flush()
-            files = ("--values", str(_DEVELOPMENT), "--values", file.name)
+            chart = self.charts / "venturebots"
+            development = str(chart / "values-dev.yaml")
+            files = ("--values", development, "--values", file.name)
             done = self._helm(
-                "upgrade", "--install", self.name, str(CHART), *files, *words,
+                "upgrade", "--install", self.name, str(chart), *files, *words,
                 "--wait", "--timeout", _HELM_TIMEOUT,
             )  # fmt: skip
         return done.stderr

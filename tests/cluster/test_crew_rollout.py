@@ -5,8 +5,9 @@ import json
 import statistics
 import time
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 
 import pytest
 
@@ -240,8 +241,19 @@ async def test_an_edit_of_an_agent_rolls_the_crews_that_name_it_as_a_canary(
     calm.patch("coach", {"goal": coach["spec"]["goal"]}, kind="agent")
 
 
-async def test_a_killed_operator_goes_on_with_the_canary_where_it_was(
-    calm: Crews,
+def _replace_operator(release: Release) -> None:
+    deployment = f"deployment/{release.fullname('operator')}"
+    release.kubectl("rollout", "restart", deployment)
+    release.rolled_out("operator")
+
+
+@pytest.mark.parametrize(
+    ("end", "tokens"),
+    [(partial(kill, service="operator"), 7), (_replace_operator, 10)],
+    ids=["killed", "replaced"],
+)
+async def test_another_operator_goes_on_with_the_canary_where_it_was(
+    calm: Crews, end: Callable[[Release], object], tokens: int
 ) -> None:
     steps = [
         {"weight": 20, "requireApproval": True},
@@ -249,14 +261,14 @@ async def test_a_killed_operator_goes_on_with_the_canary_where_it_was(
         {"weight": 100},
     ]
     calm.patch(_CREW, {"rollout": {"steps": steps}})
-    await asyncio.to_thread(calm.say, _CREW, "[tokens:7] Answer {message}")
+    await asyncio.to_thread(calm.say, _CREW, f"[tokens:{tokens}] Answer {{message}}")
     await asyncio.to_thread(
         calm.until, _CREW, "Reconciling", "True", "AwaitingApproval"
     )
     calm.annotate(_CREW, "approve", "true")
     await asyncio.to_thread(_until_weight, calm, 60)
 
-    await asyncio.to_thread(kill, calm.release, "operator")
+    await asyncio.to_thread(end, calm.release)
 
     assert calm.status(_CREW)["canaryWeight"] == 60
     calm.annotate(_CREW, "approve", "true")

@@ -16,6 +16,7 @@ from tests.figures import figure
 pytestmark = pytest.mark.timeout(1800)
 
 _SOCKETS = 50
+_MANY_SOCKETS = 200
 _AT_ONCE = 4
 # Five on a machine that has a core to spare; a third of that is usual.
 _RESUMED_SECONDS = 5
@@ -56,6 +57,31 @@ async def test_what_is_said_survives_all_that_is_done_to_a_release(
     assert sum(ends.values()) == sum(len(member.seeds) for member in crowd)
 
 
+async def test_a_rolling_update_of_both_services_loses_nobody(
+    empty_release: Release,
+) -> None:
+    release = empty_release
+    start_speaker(release)
+    await asyncio.to_thread(release.install, **speaker_values())
+    await asyncio.to_thread(answers_through_ingress, release)
+
+    async with Crowd(release.url, size=_MANY_SOCKETS) as crowd:
+        async with crowd.talking(at_once=_AT_ONCE):
+            await crowd.replies(_AT_ONCE)
+            await _interrupt(crowd, release, "both replaced", lambda: _replace(release))
+            await crowd.replies(_AT_ONCE)
+        ends = await crowd.prove()
+    figure(f"{_MANY_SOCKETS} sockets, both services replaced: runs {dict(ends)}")
+
+
+def _replace(release: Release) -> None:
+    services = ("api-gateway", "orchestrator")
+    names = [f"deployment/{release.fullname(service)}" for service in services]
+    release.kubectl("rollout", "restart", *names)
+    for service in services:
+        release.rolled_out(service)
+
+
 def _upgrade(release: Release) -> None:
     warnings = release.install(**_changed())
     assert "warning" not in warnings.lower()
@@ -90,5 +116,5 @@ async def _interrupt(
         f"{what}: out for {max(outage.seconds for outage in outages):.1f} s at most,"
         f" {len(back)} sockets resumed {back[0]:.1f} to {back[-1]:.1f} s after Ready"
     )
-    assert len(outages) == _SOCKETS
+    assert len(outages) == len(crowd)
     assert back[-1] <= _RESUMED_SECONDS

@@ -1,7 +1,9 @@
 """Development on a cluster: what skaffold renders, and how fast a change is seen."""
 
+import asyncio
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -33,6 +35,8 @@ _TAG = "0.0.0-rendered"
 _URL = "http://venturebots.localhost"
 _START_SECONDS = 600
 _CREW_SECONDS = 180
+_FORWARDED = re.compile(r"venturebots-api-gateway.*?forward.*?(127\.0\.0\.1:\d+)")
+_NAMESPACE = "venturebots"
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +85,7 @@ class _Loop:
         program = shutil.which("skaffold", path=kubernetes.environment["PATH"])
         assert program is not None
         context = kubernetes.environment["VB_CLUSTER_CONTEXT"]
-        options = ("--port-forward=off", "--kube-context", context)
+        options = ("--kube-context", context)
         self.process = subprocess.Popen(
             (program, "dev", "--profile", "kind", *options),
             cwd=folder,
@@ -114,14 +118,20 @@ class _Loop:
         """Whether the API's description has a title."""
         return self.shows("/openapi.json", f'"title": "{title}"')
 
+    def forwarded(self) -> str:
+        """Where on this machine the API is forwarded to; empty before it is."""
+        found = _FORWARDED.search(self.told())
+        return f"http://{found[1]}" if found else ""
+
     def told(self) -> str:
         """What skaffold wrote."""
-        return Path(self._log.name).read_text()[-20_000:]
+        return Path(self._log.name).read_text()
 
     def leave(self) -> None:
-        """End it as Ctrl-C does, which uninstalls."""
-        self.process.send_signal(signal.SIGINT)
-        self.process.wait(_START_SECONDS)
+        """End it as Ctrl-C does, which uninstalls; once is enough."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
+            self.process.wait(_START_SECONDS)
         self._log.close()
 
 
@@ -146,27 +156,73 @@ async def _reply_after_an_edit(loop: _Loop) -> float:
     return time.monotonic() - started
 
 
+def _is_logged(kubernetes: Kubernetes, event: str) -> bool:
+    """Whether the orchestrator that runs now has said something."""
+    words = ("logs", "deployment/venturebots-orchestrator", "--namespace", _NAMESPACE)
+    return event in kubernetes.kubectl(*words, is_checked=False)
+
+
+def _releases(kubernetes: Kubernetes) -> list[str]:
+    words = ("list", "--all-namespaces", "--output", "json")
+    listed = json.loads(kubernetes.helm(*words).stdout)
+    return [release["name"] for release in listed]
+
+
 @pytest.fixture
 def loop(skaffold: Kubernetes, tmp_path: Path) -> Iterator[_Loop]:
     """Start `skaffold dev` in a copy of the checkout."""
     running = _Loop(skaffold, tmp_path / "checkout")
     yield running
     running.leave()
-    print(running.told())  # noqa: T201 - pytest shows it beside a failure
+    print(running.told()[-20_000:])  # noqa: T201 - pytest shows it beside a failure
 
 
-async def test_changes_of_python_page_and_crews_are_seen(loop: _Loop) -> None:
+async def test_changes_of_python_page_and_crews_are_seen(
+    loop: _Loop, skaffold: Kubernetes
+) -> None:
     first = wait_until(
         lambda: loop.is_watching() and loop.shows("/", "<html"),
         "the first deployment",
         limit_seconds=_START_SECONDS,
     )
+    async with await FounderClient.arrive(loop.forwarded()) as founder:
+        assert await founder.create_session()
 
     loop.change("services/api_gateway/app.py", 'title="VentureBots"', 'title="Changed"')
     python = wait_until(partial(loop.is_titled, "Changed"), "the changed title")
+    loop.change("services/orchestrator/app.py", '"ready",', '"ready for runs",')
+    wait_until(partial(_is_logged, skaffold, "ready for runs"), "the changed word")
 
-    chromium = find_chromium()
-    async with open_browser(None if chromium is None else str(chromium)) as browser:
+    page = await _page_after_an_edit(loop)
+    crew = await _reply_after_an_edit(loop)
+    figure(
+        f"skaffold dev: first {first:.1f} s, Python {python:.1f} s, page {page:.1f} s,"
+        f" crew {crew:.1f} s"
+    )
+
+    await asyncio.to_thread(loop.leave)
+    assert "venturebots" not in _releases(skaffold)
+
+
+async def test_what_is_deployed_shows_the_page_and_chats(skaffold: Kubernetes) -> None:
+    url = f"{_URL}:{skaffold.http_port}"
+    try:
+        await asyncio.to_thread(skaffold.run, "make", "deploy")
+        async with open_browser(_chromium()) as browser:
+            tab = await Visitor(url, browser).tab()
+            await expect(tab.page.locator("#main")).to_be_visible(timeout=60_000)
+        async with await FounderClient.arrive(url) as founder:
+            session_id = (await founder.create_session())["session_id"]
+            assert await served_digest(founder, session_id, "I copy invoices by hand.")
+    finally:
+        words = ("uninstall", "venturebots", "--namespace", _NAMESPACE, "--wait")
+        skaffold.helm(*words)
+    assert "venturebots" not in _releases(skaffold)
+
+
+async def _page_after_an_edit(loop: _Loop) -> float:
+    """Change a component; return how long until an open page shows it."""
+    async with open_browser(_chromium()) as browser:
         visitor = Visitor(loop.url, browser)
         visitor.is_outage_expected = True
         tab = await visitor.tab()
@@ -176,11 +232,9 @@ async def test_changes_of_python_page_and_crews_are_seen(loop: _Loop) -> None:
         await expect(tab.page.locator('#main[lang="tlh"]')).to_be_visible(
             timeout=120_000
         )
-        page = time.monotonic() - started
+        return time.monotonic() - started
 
-    crew = await _reply_after_an_edit(loop)
-    told = (
-        f"first {first:.1f} s, Python {python:.1f} s, page {page:.1f} s,"
-        f" crew {crew:.1f} s"
-    )
-    figure(f"skaffold dev: {told}")
+
+def _chromium() -> str | None:
+    chromium = find_chromium()
+    return None if chromium is None else str(chromium)

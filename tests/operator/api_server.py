@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx2
 import yaml
@@ -141,12 +142,13 @@ class ApiServer:
         for name in ("kube-apiserver", "etcd"):
             self._end(name)
 
-    def kubeconfig(self, user: str) -> Path:
-        """Write a kubeconfig of a user."""
-        path = self._folder / f"{user}.kubeconfig"
+    def kubeconfig(self, user: str, *, url: str | None = None) -> Path:
+        """Write a kubeconfig of a user, who may reach the server by another way."""
+        way = "" if url is None else f".{urlsplit(url).port}"
+        path = self._folder / f"{user}{way}.kubeconfig"
         authority = base64.b64encode((self._folder / "server.crt").read_bytes())
         cluster = {
-            "server": self.url,
+            "server": url or self.url,
             "certificate-authority-data": authority.decode(),
         }
         config = {
@@ -195,6 +197,10 @@ class ApiServer:
             fieldManager="test",
             force="true",
         )
+
+    def remove(self, body: Mapping[str, Any]) -> None:
+        """Delete the object that was applied."""
+        self.request("DELETE", _path(body))
 
     def get(self, kind: str, namespace: str, name: str = "") -> dict[str, Any]:
         """Read one object, or the list of a kind."""
@@ -361,5 +367,8 @@ def _path(body: Mapping[str, Any]) -> str:
             return f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{name}"
         case "Namespace":
             return f"/api/v1/namespaces/{name}"
+        case "ClusterRole" | "ClusterRoleBinding" as kind:
+            group = "/apis/rbac.authorization.k8s.io/v1"
+            return f"{group}/{kind.lower()}s/{name}"
         case kind:
             return f"{_collection(kind, body['metadata']['namespace'])}/{name}"

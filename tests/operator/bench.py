@@ -26,12 +26,23 @@ class Bench:
         self.namespace = namespace
         self._stack = stack
 
-    async def replica(self, user: str = USERS[0], **settings: str) -> Replica:
-        """Start a replica and wait until it is ready."""
-        replica = Replica(self.api, user=user, namespace=self.namespace, **settings)
+    async def replica(
+        self, user: str = USERS[0], *, url: str | None = None, **settings: str
+    ) -> Replica:
+        """Start a replica, perhaps with its own way to the API server; wait for it."""
+        replica = Replica(
+            self.api, user=user, namespace=self.namespace, url=url, **settings
+        )
         self._stack.callback(self._end, replica)
         await asyncio.to_thread(replica.start)
         return replica
+
+    def beside(self, suffix: str) -> "Bench":
+        """Have another namespace, in which replicas may do the same only if granted."""
+        other = Bench(self.api, f"{self.namespace}-{suffix}", self._stack)
+        namespace = {"kind": "Namespace", "metadata": {"name": other.namespace}}
+        self.api.apply({"apiVersion": "v1", **namespace})
+        return other
 
     def fleet(self, *instances: str) -> None:
         """Have as many ready orchestrators."""

@@ -30,12 +30,19 @@ class Replica:
     """One process with the rights of one user; `async with` or `with` ends it."""
 
     def __init__(
-        self, api: ApiServer, *, user: str, namespace: str, **settings: str
+        self,
+        api: ApiServer,
+        *,
+        user: str,
+        namespace: str,
+        url: str | None = None,
+        **settings: str,
     ) -> None:
         self.user = user
         self.port, self.metrics_port = free_port(), free_port()
         self.address = f"127.0.0.1:{self.port}"
-        self.log = api.kubeconfig(user).with_suffix(f".{namespace}.log")
+        kubeconfig = api.kubeconfig(user, url=url)
+        self.log = kubeconfig.with_suffix(f".{namespace}.log")
         chosen = {
             "NAMESPACE": namespace,
             "PORT": str(self.port),
@@ -50,7 +57,7 @@ class Replica:
         self._environment = {
             **os.environ,
             **{f"VB_OPERATOR_{name}": value for name, value in chosen.items()},
-            "KUBECONFIG": str(api.kubeconfig(user)),
+            "KUBECONFIG": str(kubeconfig),
             "PYTHONPATH": os.pathsep.join((str(ROOT), str(ROOT / "protos" / "gen"))),
         }
         self._process: subprocess.Popen[bytes] | None = None

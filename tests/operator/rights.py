@@ -1,12 +1,15 @@
 """The rights of the operator's account, as its chart grants them, and no others."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from tests.operator.api_server import ApiServer
 
-__all__ = ["grant"]
+__all__ = ["grant", "grant_everywhere"]
 
-_RULES: list[dict[str, Any]] = [
+_GROUP = "rbac.authorization.k8s.io"
+_CREW_RULES: list[dict[str, Any]] = [
     {
         "apiGroups": ["crew.venturebots.dev"],
         "resources": [
@@ -38,6 +41,8 @@ _RULES: list[dict[str, Any]] = [
         "resources": ["events"],
         "verbs": ["create", "patch"],
     },
+]
+_HOME_RULES: list[dict[str, Any]] = [
     {
         "apiGroups": ["coordination.k8s.io"],
         "resources": ["leases"],
@@ -71,28 +76,39 @@ _RULES: list[dict[str, Any]] = [
 
 
 def grant(api: ApiServer, namespace: str, *users: str) -> None:
-    """Make a namespace in which users may do what the operator may."""
-    namespaced = {"name": "operator", "namespace": namespace}
-    group = "rbac.authorization.k8s.io"
+    """Make a namespace in which users may do what the operator may at home."""
     api.apply(
         {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}
     )
-    api.apply(
-        {
-            "apiVersion": f"{group}/v1",
-            "kind": "Role",
-            "metadata": namespaced,
-            "rules": _RULES,
-        }
-    )
-    api.apply(
-        {
-            "apiVersion": f"{group}/v1",
-            "kind": "RoleBinding",
-            "metadata": namespaced,
-            "roleRef": {"apiGroup": group, "kind": "Role", "name": "operator"},
-            "subjects": [
-                {"apiGroup": group, "kind": "User", "name": user} for user in users
-            ],
-        }
+    metadata = {"name": "operator", "namespace": namespace}
+    for body in _granted("", metadata, [*_CREW_RULES, *_HOME_RULES], users):
+        api.apply(body)
+
+
+@contextmanager
+def grant_everywhere(api: ApiServer, *users: str) -> Iterator[None]:
+    """Let users look after the crews of all namespaces for a while."""
+    bodies = _granted("Cluster", {"name": "operator"}, _CREW_RULES, users)
+    for body in bodies:
+        api.apply(body)
+    try:
+        yield
+    finally:
+        for body in bodies:
+            api.remove(body)
+
+
+def _granted(
+    scope: str,
+    metadata: dict[str, str],
+    rules: list[dict[str, Any]],
+    users: tuple[str, ...],
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    about = {"apiVersion": f"{_GROUP}/v1", "metadata": metadata}
+    subjects = [{"apiGroup": _GROUP, "kind": "User", "name": user} for user in users]
+    role = {"apiGroup": _GROUP, "kind": f"{scope}Role", "name": metadata["name"]}
+    binding = {"roleRef": role, "subjects": subjects}
+    return (
+        {**about, "kind": f"{scope}Role", "rules": rules},
+        {**about, "kind": f"{scope}RoleBinding", **binding},
     )

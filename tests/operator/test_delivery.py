@@ -117,7 +117,9 @@ async def test_an_agents_edit_is_an_edit_of_its_crews(bench: Bench) -> None:
                     condition(told, "Ready") == "True" and told["stableDigest"] != old
                 ),
             )
-        await bench.until_status("coach", lambda told: told["usedBy"] == 2, kind="Agent")
+        await bench.until_status(
+            "coach", lambda told: told["usedBy"] == 2, kind="Agent"
+        )
 
     assert [len(bench.revisions(crew)) for crew in before] == [2, 2]
 

@@ -12,12 +12,13 @@ from tests.operator.manifests import crew
 from tests.operator.played_orchestrator import PlayedOrchestrator
 
 _CREWS = int(os.environ.get("VB_SCALE_CREWS", "2000"))
+_IDLE_SECONDS = float(os.environ.get("VB_IDLE_SECONDS", "300"))
 _PROMPT = "Answer the founder as their coach would, in a few words. " * 20
 _MOST_BYTES = 256 * 1024 * 1024
 
 
 @pytest.mark.soak
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1200)
 async def test_two_thousand_crews_are_looked_after(bench: Bench) -> None:
     bench.fleet("o1")
     bench.agent()
@@ -50,6 +51,12 @@ async def test_two_thousand_crews_are_looked_after(bench: Bench) -> None:
         await orchestrator.until_contents(_CREWS + 1)
         delay = time.monotonic() - changed
         memory, computed = replica.memory(), replica.cpu_seconds()
+        while (now := len(bench.writes())) != before:
+            before = now
+            await asyncio.sleep(4)
+        await asyncio.sleep(_IDLE_SECONDS)
+        idle_writes = bench.writes()[before:]
+        idle_computed = replica.cpu_seconds() - computed
         writes = [each.resource for each in bench.writes()]
         refused = [each for each in bench.api.answers("operator-a") if each.code == 429]
 
@@ -57,8 +64,11 @@ async def test_two_thousand_crews_are_looked_after(bench: Bench) -> None:
     figure(
         f"{_CREWS} crews: served after {reconciled:.1f} s, ready after {ready:.1f} s;"
         f" {statuses:.2f} status writes each; {memory >> 20} MB;"
-        f" {computed:.1f} s of CPU; one change after {delay:.3f} s"
+        f" {computed:.1f} s of CPU; one change after {delay:.3f} s;"
+        f" {len(idle_writes)} writes and {idle_computed:.1f} s of CPU in"
+        f" {_IDLE_SECONDS:.0f} idle seconds"
     )
+    assert idle_writes == []
     assert memory <= _MOST_BYTES
     assert statuses <= 3.5
     assert writes.count("crewrevisions") == _CREWS + 1
