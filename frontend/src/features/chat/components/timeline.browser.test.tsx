@@ -53,9 +53,13 @@ function historyFetch() {
   return { fetch: vi.fn(answer), release };
 }
 
-function open({ messages = views(LAST - PAGE + 1, LAST), hasMore = true } = {}) {
+function open({
+  messages = views(LAST - PAGE + 1, LAST),
+  hasMore = true,
+  fetch = undefined as typeof globalThis.fetch | undefined,
+} = {}) {
   const history = historyFetch();
-  const client = createTestClient(history.fetch as typeof fetch);
+  const client = createTestClient(fetch ?? (history.fetch as typeof globalThis.fetch));
   const store = client.streams.session(SESSION);
   tell(store, { messages, hasMore, seq: LAST });
   const { container } = render(
@@ -88,6 +92,16 @@ const growing = () => [...views(LAST - PAGE + 1, LAST - 1), messageView(LAST, { 
 beforeEach(() => frames(1));
 
 describe("opening", () => {
+  it("shows a short talk below the line that says what is lacking", async () => {
+    const refuse = vi.fn().mockRejectedValue(new TypeError("refused"));
+    const { container, scroller } = open({ messages: [messageView(LAST, { text: "Hello" })], fetch: refuse });
+    await openedAtEnd(scroller);
+    const bottomOfLine = () => container.querySelector("p:has(> button)")?.getBoundingClientRect().bottom;
+    const topOfMessage = () => scroller.querySelector("[data-message-id]")?.getBoundingClientRect().top;
+    await expect.poll(bottomOfLine).toBeDefined();
+    await expect.poll(topOfMessage).toBeGreaterThanOrEqual(bottomOfLine() ?? Number.POSITIVE_INFINITY);
+  });
+
   it("shows the end of 2,000 messages with at most 1,500 elements", async () => {
     const { container, scroller } = open({ messages: views(1, LAST), hasMore: false });
     await openedAtEnd(scroller);

@@ -26,6 +26,9 @@ import { useOpenedMessage } from "./use-opened-message";
 const AT_END_PX = 48;
 const AWAY_PX = 160;
 const LOAD_OLDER_PX = 600;
+const START_PX = 24;
+/** Below the line that says that earlier messages could not be had, and its button. */
+const START_BELOW_LINE_PX = 72;
 
 export function Timeline(): ReactNode {
   const chat = useChat();
@@ -34,6 +37,7 @@ export function Timeline(): ReactNode {
   const scroller = useRef<HTMLDivElement>(null);
   const [isAway, setIsAway] = useState(false);
   const isPast = useSession(isPastIn);
+  const lacksOlder = useValue(chat.history) === "failed";
   // A row that is being used stays, however far it was scrolled away.
   const [usedKey, setUsedKey] = useState<string | null>(null);
   const usedIndex = usedKey === null ? -1 : rows.findIndex((row) => row.key === usedKey);
@@ -47,7 +51,7 @@ export function Timeline(): ReactNode {
     followOnAppend: !isPast,
     scrollEndThreshold: AT_END_PX,
     overscan: 6,
-    paddingStart: 24,
+    paddingStart: lacksOlder ? START_BELOW_LINE_PX : START_PX,
     paddingEnd: 28,
   });
 
