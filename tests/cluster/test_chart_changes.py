@@ -44,7 +44,7 @@ async def test_a_changed_crew_of_the_chart_comes_as_a_canary_and_helm_waits_for_
     values = {"crews": {"rollout": _ROLLOUT}}
     await asyncio.to_thread(empty_release.install, **values)
     # Not waited for: this is what --wait has waited for.
-    assert crews.condition(_CREW, "Ready") == ("True", "Ready")
+    assert crews.condition(_CREW, "Ready") == ("True", "Serving")
     before = crews.stable(_CREW)
     file = newer / "venturebots" / "files" / "crews" / f"crew-{_CREW}.yaml"
     _change(file, "Reply to the founder's latest message.", "Reply to the founder.")
@@ -60,7 +60,7 @@ async def test_a_changed_crew_of_the_chart_comes_as_a_canary_and_helm_waits_for_
         await asyncio.sleep(0.2)
     await upgrading
 
-    assert crews.condition(_CREW, "Ready") == ("True", "Ready")
+    assert crews.condition(_CREW, "Ready") == ("True", "Serving")
     assert crews.stable(_CREW) == crews.newest(_CREW) != before
     assert 40 in weights
     figure(f"helm upgrade with a changed crew: weights seen {sorted(weights)}")

@@ -34,6 +34,8 @@ _GOOD = "[tokens:5] Answer {message}"
 _FAILING = "[fault:500] Answer {message}"
 _FAILING_TOO = "[fault:500] Answer {message} again"
 """Another: what was given up once is not tried again."""
+_QUIET = {"waitForTurns": False}
+"""For roll-outs during which hardly anybody talks."""
 _OTHER = "[tokens:6] Answer {message}"
 
 
@@ -150,7 +152,7 @@ async def test_sessions_are_split_by_the_weight_and_keep_their_side(
     """The split is counted on many ids, and on real sessions held to the same rule."""
     stable = calm.stable(_CREW)
     steps = [{"weight": 30, "requireApproval": True}, {"weight": 100}]
-    calm.patch(_CREW, {"rollout": {"steps": steps}})
+    calm.patch(_CREW, {"rollout": {"steps": steps, "analysis": _QUIET}})
     await asyncio.to_thread(calm.say, _CREW, _OTHER)
     await asyncio.to_thread(
         calm.until, _CREW, "Reconciling", "True", "AwaitingApproval"
@@ -260,7 +262,7 @@ async def test_another_operator_goes_on_with_the_canary_where_it_was(
         {"weight": 60, "requireApproval": True},
         {"weight": 100},
     ]
-    calm.patch(_CREW, {"rollout": {"steps": steps}})
+    calm.patch(_CREW, {"rollout": {"steps": steps, "analysis": _QUIET}})
     await asyncio.to_thread(calm.say, _CREW, f"[tokens:{tokens}] Answer {{message}}")
     await asyncio.to_thread(
         calm.until, _CREW, "Reconciling", "True", "AwaitingApproval"

@@ -35,7 +35,7 @@ _TAG = "0.0.0-rendered"
 _URL = "http://venturebots.localhost"
 _START_SECONDS = 600
 _CREW_SECONDS = 180
-_FORWARDED = re.compile(r"venturebots-api-gateway.*?forward.*?(127\.0\.0\.1:\d+)")
+_FORWARDED = re.compile(r"service/venturebots-api-gateway .* -> (http://\S+)")
 _NAMESPACE = "venturebots"
 
 
@@ -121,7 +121,7 @@ class _Loop:
     def forwarded(self) -> str:
         """Where on this machine the API is forwarded to; empty before it is."""
         found = _FORWARDED.search(self.told())
-        return f"http://{found[1]}" if found else ""
+        return found[1] if found else ""
 
     def told(self) -> str:
         """What skaffold wrote."""
@@ -163,7 +163,7 @@ def _is_logged(kubernetes: Kubernetes, event: str) -> bool:
 
 
 def _releases(kubernetes: Kubernetes) -> list[str]:
-    words = ("list", "--all-namespaces", "--output", "json")
+    words = ("list", "--namespace", _NAMESPACE, "--output", "json")
     listed = json.loads(kubernetes.helm(*words).stdout)
     return [release["name"] for release in listed]
 
@@ -181,7 +181,9 @@ async def test_changes_of_python_page_and_crews_are_seen(
     loop: _Loop, skaffold: Kubernetes
 ) -> None:
     first = wait_until(
-        lambda: loop.is_watching() and loop.shows("/", "<html"),
+        lambda: (
+            loop.is_watching() and bool(loop.forwarded()) and loop.shows("/", "<html")
+        ),
         "the first deployment",
         limit_seconds=_START_SECONDS,
     )
@@ -201,7 +203,7 @@ async def test_changes_of_python_page_and_crews_are_seen(
     )
 
     await asyncio.to_thread(loop.leave)
-    assert "venturebots" not in _releases(skaffold)
+    assert _releases(skaffold) == []
 
 
 async def test_what_is_deployed_shows_the_page_and_chats(skaffold: Kubernetes) -> None:
@@ -217,7 +219,7 @@ async def test_what_is_deployed_shows_the_page_and_chats(skaffold: Kubernetes) -
     finally:
         words = ("uninstall", "venturebots", "--namespace", _NAMESPACE, "--wait")
         skaffold.helm(*words)
-    assert "venturebots" not in _releases(skaffold)
+    assert _releases(skaffold) == []
 
 
 async def _page_after_an_edit(loop: _Loop) -> float:
