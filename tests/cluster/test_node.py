@@ -22,6 +22,8 @@ _TESTBED = str(ROOT / "tests" / "cluster" / "testbed" / "testbed")
 _NODE = "1"
 _NOT_READY_SECONDS = 90.0
 _END_SECONDS = 30
+_TRUE_CODES = {"run_lost", "llm_unavailable"}
+"""The model is a pod too: where it is on that node, it may die before its reader."""
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +93,7 @@ async def test_a_run_on_a_node_that_died_ends_after_its_return(
 
     figure(f"node died: {end} {time.monotonic() - returned:.1f} s after its return")
     assert end == "run.failed"
-    assert member.state.run_errors[run_id] == "run_lost"
+    assert member.state.run_errors[run_id] in _TRUE_CODES
     assert await member.converse() == "run.finished"
     await member.prove()
 
