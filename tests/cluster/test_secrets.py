@@ -18,7 +18,8 @@ def _values() -> Object:
     keys = {"existingSecret": _KEYS, "variables": {"OPENAI_API_KEY": "openai"}}
     token = {"existingSecret": _TOKEN, "developmentToken": ""}
     return {
-        "global": {"orchestratorToken": token},
+        # With an operator keys are of global.credentials, and no pod goes for them.
+        "global": {"orchestratorToken": token, "operator": {"enabled": False}},
         "orchestrator": {"modelKeys": keys},
     }
 
