@@ -108,6 +108,20 @@ class Bench:
             seconds=seconds,
         )
 
+    async def until_other(self, name: str, digest: str) -> None:
+        """Wait until another revision of a crew than this serves everybody.
+
+        An agent's edit leaves its crews' generation as it was, so that a status from
+        before it still speaks of the newest spec: what tells is the digest.
+        """
+        await self.until_status(
+            name,
+            lambda status: (
+                condition(status, "Ready") == "True"
+                and status["stableDigest"] != digest
+            ),
+        )
+
     async def until_secret_version(self, model: str, version: str) -> None:
         """Wait until a model's status tells a version of its Secret."""
         await self.until_status(
