@@ -32,19 +32,21 @@ def release(empty_release: Release) -> Release:
     pods = ("get", "--raw", "/apis/metrics.k8s.io/v1beta1/pods")
     if not empty_release.kubernetes.kubectl(*pods, is_checked=False):
         missing("the cluster has no metrics-server")
-    empty_release.install(
-        orchestrator={
-            "autoscaling": {
-                "enabled": True,
-                "minReplicas": _LEAST,
-                "maxReplicas": _MOST,
-                "targetCpuPercent": 60,
-                "scaleDownAfterSeconds": 5,
-            },
-            "settings": {"drainGraceSeconds": 5},
-        }
-    )
+    empty_release.install(**_values())
     return empty_release
+
+
+def _values(**gateway: Object) -> Object:
+    autoscaling = {
+        "enabled": True,
+        "minReplicas": _LEAST,
+        "maxReplicas": _MOST,
+        "targetCpuPercent": 60,
+        "scaleDownAfterSeconds": 5,
+    }
+    settings = {"drainGraceSeconds": 5}
+    orchestrator = {"autoscaling": autoscaling, "settings": settings}
+    return {"orchestrator": orchestrator, "api-gateway": gateway}
 
 
 def test_cpu_brings_orchestrators_and_its_end_takes_them(release: Release) -> None:
@@ -64,6 +66,9 @@ def test_cpu_brings_orchestrators_and_its_end_takes_them(release: Release) -> No
             limit_seconds=_LIMIT_SECONDS,
         )
         most = _ready(release)
+        # Somebody's upgrade is no reason to have fewer.
+        release.install(**_values(settings={"queueLimit": 4}))
+        upgraded = _ready(release)
     down = wait_until(
         lambda: _ready(release) == _LEAST,
         "one pod again",
@@ -74,6 +79,7 @@ def test_cpu_brings_orchestrators_and_its_end_takes_them(release: Release) -> No
         f"autoscaling: {_LEAST} pod after {quiet:.0f} s, {most} ready {up:.0f} s after"
         f" the load began, {_LEAST} again {down:.0f} s after its end"
     )
+    assert upgraded >= most
     assert not _says_how_many(release)
 
 

@@ -70,7 +70,8 @@ async def test_two_thousand_crews_are_looked_after(bench: Bench) -> None:
     )
     assert idle_writes == []
     assert memory <= _MOST_BYTES
-    assert statuses <= 3.5
+    # Three each; an orchestrator that had to come again is told, too.
+    assert statuses <= 3.1
     assert writes.count("crewrevisions") == _CREWS + 1
     # A new API server is not ready to watch at once; a storm would be hundreds.
     assert len(refused) <= 20
