@@ -6,7 +6,7 @@ from typing import Final
 import structlog
 
 from services.operator.apply import Subject, Writer
-from services.operator.discovery import bootstrap_text
+from services.operator.discovery import bootstrap_text, documents_in
 from services.operator.errors import ApiError
 from services.operator.metrics import Metrics
 from services.operator.plan import EventToTell, EventType
@@ -46,9 +46,24 @@ class Bootstrap:
         self._is_too_large = False
         self._written: str | None = None
 
+    async def learn(self) -> None:
+        """Read what the last leader wrote."""
+        self._written = None
+        try:
+            self._written = await self._writer.read_bootstrap(self._name, self._home)
+        except ApiError as error:
+            _logger.warning("bootstrap not read", detail=error.detail)
+
+    def recall(self) -> None:
+        """Let deleted documents that crews are served with outlive the last leader."""
+        known = set(self._published.document_names())
+        for document in documents_in(self._written) if self._written else ():
+            if document.name not in known:
+                self._published.put_document(document)
+                self._published.withdraw_document(document.name)
+
     async def run(self) -> None:
         """Write for ever, or until this replica must not: NotLeadingError."""
-        self._written = None
         while True:
             await self._published.stable_changed.wait()
             await asyncio.sleep(min(_TOGETHER_SECONDS, self._seconds))

@@ -14,7 +14,9 @@ from typing import Final
 import structlog
 from pydantic import BaseModel
 
-from libs.crewspec.documents import API_VERSION, Kind
+from libs.crewspec.compiled import CompiledCrew
+from libs.crewspec.compiler import compile_revision
+from libs.crewspec.documents import API_VERSION, DEFAULT_MODEL, Kind
 from libs.crewspec.packages import packages_needed
 from libs.crewspec.revision import InvalidRevisionError, read_revision
 from libs.crewspec.status import CrewStatus, DocumentStatus
@@ -243,21 +245,27 @@ class Controller:
             return
         named = {assignment.stable_digest, assignment.candidate_digest}
         revisions = [
-            self._published_revision(each)
+            self._published_revision(crew, each)
             for each in self._world.revisions_of(crew)
             if each.digest in named
         ]
         self._published.assign(assignment, revisions)
 
-    def _published_revision(self, kept: RevisionObject) -> PublishedRevision:
+    def _published_revision(
+        self, crew: StoredObject, kept: RevisionObject
+    ) -> PublishedRevision:
         needed: Mapping[str, str] = {}
+        named: frozenset[ObjectName] = frozenset()
         try:
             revision = read_revision(kept.content, kept.digest)
             needed = packages_needed(revision, self._settings.packages)
+            named = _documents_of(
+                compile_revision(crew.name.key, revision, home=self._settings.home)
+            )
         except InvalidRevisionError as error:
             # Whoever is to run it refuses it, and the crew's status says so.
             _logger.warning("revision not understood", name=kept.name, error=str(error))
-        return PublishedRevision(kept.digest, kept.content, needed)
+        return PublishedRevision(kept.digest, kept.content, needed, named)
 
     def _publish_document(self, name: ObjectName) -> None:
         document = self._world.get(name)
@@ -295,6 +303,19 @@ class Controller:
         if name not in self._in_conflict:
             self._in_conflict.add(name)
             self._queue.add_after(name, _CONFLICT_SECONDS)
+
+
+def _documents_of(crew: CompiledCrew) -> frozenset[ObjectName]:
+    """Return the live documents that a crew and its agents name."""
+    agents = crew.agents.values()
+    models = {agent.model for agent in agents} - {DEFAULT_MODEL}
+    tools = {tool for agent in agents for tool in agent.tools}
+    named = (
+        (Kind.MODEL_PROVIDER, models),
+        (Kind.TOOL, tools),
+        (Kind.GUARDRAIL_POLICY, crew.policies),
+    )
+    return frozenset(ObjectName(kind, key) for kind, keys in named for key in keys)
 
 
 def _subject(crew: StoredObject) -> Subject:

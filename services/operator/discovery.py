@@ -16,6 +16,7 @@ import structlog
 from google.protobuf import json_format
 from google.protobuf.message import DecodeError, Message
 
+from libs.crewspec.documents import Kind
 from libs.errors import VentureBotsError
 from libs.rpc import abort_on_error
 from services.operator.errors import (
@@ -27,9 +28,10 @@ from services.operator.errors import (
 from services.operator.fleet import Answer, Fleet, ProbeCall, Refusal
 from services.operator.observed import DURATION_BOUNDS_MS, ProbeOutcome, RevisionStats
 from services.operator.published import LiveDocument, News, Published, PublishedRevision
+from services.operator.stored_object import ObjectName
 from venturebots.crew.v1 import crew_discovery_pb2 as pb
 
-__all__ = ["SERVICE_NAME", "Discovery", "bootstrap_text"]
+__all__ = ["SERVICE_NAME", "Discovery", "bootstrap_text", "documents_in"]
 
 SERVICE_NAME: Final = "venturebots.crew.v1.CrewDiscoveryService"
 _logger = structlog.get_logger(__name__)
@@ -247,6 +249,21 @@ def bootstrap_text(news: News, *, home: str) -> str:
     """Write all that a process begins with as the JSON of one whole update."""
     [update] = _parts(news, nonce=1, home=home, part_bytes=0)
     return json_format.MessageToJson(update, indent=None, sort_keys=True)
+
+
+def documents_in(text: str) -> list[LiveDocument]:
+    """Return the live documents of a bootstrap; none of one that is not understood."""
+    try:
+        update = json_format.Parse(text, pb.Update(), ignore_unknown_fields=True)
+        return [
+            LiveDocument(
+                ObjectName(Kind(told.kind), told.name), told.generation, told.spec
+            )
+            for told in update.documents
+        ]
+    except (json_format.ParseError, RecursionError, ValueError) as error:
+        _logger.warning("bootstrap not understood", detail=str(error))
+        return []
 
 
 async def _subscription(requests: AsyncIterator[bytes]) -> pb.Subscribe:

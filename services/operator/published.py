@@ -16,11 +16,15 @@ __all__ = ["LiveDocument", "News", "Published", "PublishedRevision", "Subscripti
 
 @dataclass(frozen=True, slots=True)
 class PublishedRevision:
-    """A revision as orchestrators get it; `packages` are the manifests it needs."""
+    """A revision as orchestrators get it.
+
+    `packages` are the manifests it needs, `documents` the live documents it names.
+    """
 
     digest: str
     content: str
     packages: Mapping[str, str]
+    documents: frozenset[ObjectName] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,12 +110,17 @@ class Subscription:
 
 
 class Published:
-    """The assignments in force with their revisions, and all live documents."""
+    """The assignments in force with their revisions, and all live documents.
+
+    A document that is deleted stays as it was for as long as a revision that is
+    served names it: what serves goes on, on orchestrators that start later too.
+    """
 
     def __init__(self) -> None:
         self._assignments: dict[str, Assignment] = {}
         self._revisions: dict[str, dict[str, PublishedRevision]] = {}
         self._documents: dict[ObjectName, LiveDocument] = {}
+        self._deleted: set[ObjectName] = set()
         self._subscriptions: set[Subscription] = set()
         self.stable_changed = asyncio.Event()
         """Set when what restarts begin with has changed."""
@@ -139,6 +148,7 @@ class Published:
             self.stable_changed.set()
         for subscription in self._subscriptions:
             subscription.crew_changed(crew)
+        self._forget_deleted()
         return True
 
     def withdraw(self, crew: str) -> bool:
@@ -149,19 +159,22 @@ class Published:
         self.stable_changed.set()
         for subscription in self._subscriptions:
             subscription.crew_changed(crew)
+        self._forget_deleted()
         return True
 
     def put_document(self, document: LiveDocument) -> None:
         """Let a document be effective as it is now."""
+        self._deleted.discard(document.name)
         if self._documents.get(document.name) == document:
             return
         self._documents[document.name] = document
         self._tell_document(document.name)
 
     def withdraw_document(self, name: ObjectName) -> None:
-        """Let a document be gone."""
-        if self._documents.pop(name, None) is not None:
-            self._tell_document(name)
+        """Let a document be gone, once no revision that is served names it."""
+        if name in self._documents:
+            self._deleted.add(name)
+            self._forget_deleted()
 
     def subscribe(self) -> Subscription:
         """Open a subscription; it begins with everything."""
@@ -210,7 +223,18 @@ class Published:
         self._assignments.clear()
         self._revisions.clear()
         self._documents.clear()
+        self._deleted.clear()
         self.stable_changed.clear()
+
+    def _forget_deleted(self) -> None:
+        if not self._deleted:
+            return
+        served = (each for known in self._revisions.values() for each in known.values())
+        named = {name for revision in served for name in revision.documents}
+        for name in self._deleted - named:
+            self._deleted.discard(name)
+            del self._documents[name]
+            self._tell_document(name)
 
     def _tell_document(self, name: ObjectName) -> None:
         self.stable_changed.set()

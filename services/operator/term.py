@@ -138,6 +138,7 @@ class Term:
         await self._has_ended.wait()
         await self._learn()
         self._controller.publish_what_was_told()
+        self._bootstrap.recall()
         self._is_known = True
         self._discovery.open()
         try:
@@ -166,6 +167,7 @@ class Term:
             else:
                 break
         await self._secrets.poll()
+        await self._bootstrap.learn()
 
     async def _settle(self) -> None:
         """Wait a while for the orchestrators of the last leader.

@@ -161,6 +161,31 @@ async def test_live_documents_go_on_without_a_revision(bench: Bench) -> None:
         await orchestrator.until(lambda told: not told.documents)
 
 
+async def test_a_deleted_document_goes_on_serving_who_names_it(bench: Bench) -> None:
+    bench.fleet("o1")
+    bench.agent()
+    bench.api.apply(policy("mild", bench.namespace))
+    bench.crew("coaching", guardrailRefs=["mild"])
+    replica = await bench.replica()
+    name = ("GuardrailPolicy", "mild")
+
+    async with PlayedOrchestrator("o1", [replica.address]) as early:
+        await bench.until_ready("coaching")
+        bench.api.delete("GuardrailPolicy", bench.namespace, "mild")
+        await bench.until_status(
+            "coaching",
+            lambda told: condition(told, "ResolvedRefs") == "False InvalidReference",
+        )
+        bench.fleet("o1", "o2")
+        async with PlayedOrchestrator("o2", [replica.address]) as late:
+            await late.until(lambda told: told.stable().get("coaching"))
+            assert name in early.documents
+            assert name in late.documents
+            bench.crew("coaching")
+            await late.until(lambda told: name not in told.documents)
+            await early.until(lambda told: name not in told.documents)
+
+
 async def test_a_secret_is_asked_for_by_name_and_its_rotation_is_told(
     bench: Bench,
 ) -> None:

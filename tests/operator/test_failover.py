@@ -7,7 +7,7 @@ from itertools import pairwise
 import pytest
 
 from tests.operator.bench import USERS, Bench, condition, figure
-from tests.operator.manifests import crew
+from tests.operator.manifests import crew, policy
 from tests.operator.played_orchestrator import PlayedOrchestrator
 
 pytestmark = pytest.mark.timeout(300)
@@ -186,6 +186,34 @@ async def test_a_roll_out_goes_on_where_a_dead_leader_left_it(bench: Bench) -> N
     assert len(bench.revisions("coaching")) == 2
     found = bench.api.get("Crew", bench.namespace, "coaching")
     assert not found["metadata"].get("annotations")
+
+
+async def test_a_deleted_document_outlives_the_leader_that_knew_it(
+    bench: Bench,
+) -> None:
+    bench.fleet("o1")
+    bench.agent()
+    bench.api.apply(policy("mild", bench.namespace))
+    bench.crew("coaching", guardrailRefs=["mild"])
+    first = await bench.replica(USERS[0])
+    name = ("GuardrailPolicy", "mild")
+
+    async with PlayedOrchestrator("o1", [first.address]):
+        await bench.until_ready("coaching")
+        await bench.until(lambda: '"mild"' in bench.bootstrap())
+        bench.api.delete("GuardrailPolicy", bench.namespace, "mild")
+        await bench.until_status(
+            "coaching",
+            lambda told: condition(told, "ResolvedRefs") == "False InvalidReference",
+        )
+    assert await asyncio.to_thread(first.terminate) == 0
+    second = await bench.replica(USERS[1])
+    async with PlayedOrchestrator("o1", [second.address]) as orchestrator:
+        await orchestrator.until(lambda told: told.stable().get("coaching"))
+        assert name in orchestrator.documents
+        bench.crew("coaching")
+        await orchestrator.until(lambda told: name not in told.documents)
+        await bench.until(lambda: '"mild"' not in bench.bootstrap())
 
 
 async def test_a_process_that_may_not_watch_any_more_ends(bench: Bench) -> None:
