@@ -47,12 +47,8 @@ class Bootstrap:
         self._written: str | None = None
 
     async def learn(self) -> None:
-        """Read what the last leader wrote."""
-        self._written = None
-        try:
-            self._written = await self._writer.read_bootstrap(self._name, self._home)
-        except ApiError as error:
-            _logger.warning("bootstrap not read", detail=error.detail)
+        """Read what the last leader wrote; before anything else, or raise ApiError."""
+        self._written = await self._writer.read_bootstrap(self._name, self._home)
 
     def recall(self) -> None:
         """Let deleted documents that crews are served with outlive the last leader."""
@@ -76,10 +72,6 @@ class Bootstrap:
             return
         self._published.stable_changed.clear()
         try:
-            if self._written is None:
-                self._written = await self._writer.read_bootstrap(
-                    self._name, self._home
-                )
             self._written = await self._write(self._written)
         except ApiError as error:
             _logger.warning("bootstrap not written", detail=error.detail)

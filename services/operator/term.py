@@ -161,13 +161,13 @@ class Term:
         while True:
             try:
                 await self._survey.take()
+                await self._bootstrap.learn()
             except ApiError as error:
                 _logger.warning("not surveyed", detail=error.detail)
                 await asyncio.sleep(_RETRY_SECONDS)
             else:
                 break
         await self._secrets.poll()
-        await self._bootstrap.learn()
 
     async def _settle(self) -> None:
         """Wait a while for the orchestrators of the last leader.

@@ -18,9 +18,12 @@ _LABELS = {"app.kubernetes.io/name": _NAME}
 _SERVICES = "10.0.0.0/8"
 
 
-def start_speaker(release: Release) -> None:
-    """Serve the model in the release's namespace, and wait until it answers."""
-    release.kubernetes.apply(*_objects(), namespace=release.namespace)
+def start_speaker(release: Release, *, node: str | None = None) -> None:
+    """Serve the model in the release's namespace, and wait until it answers.
+
+    It runs on any node, or on the one that is named.
+    """
+    release.kubernetes.apply(*_objects(node), namespace=release.namespace)
     release.kubectl("rollout", "status", f"deployment/{_NAME}", "--timeout=180s")
 
 
@@ -45,7 +48,7 @@ def speaker_values() -> dict[str, Any]:
     }
 
 
-def _objects() -> tuple[Object, ...]:
+def _objects(node: str | None) -> tuple[Object, ...]:
     modules = {
         f"{module.__name__.rpartition('.')[2]}.py": module.__spec__.loader.get_data(  # type: ignore[union-attr] # a module of files has a loader of files
             str(module.__file__)
@@ -62,6 +65,8 @@ def _objects() -> tuple[Object, ...]:
         volumeMounts=[{"name": "code", "mountPath": "/app/libs/testing"}],
     )
     container["volumes"] = [{"name": "code", "configMap": {"name": _NAME}}]
+    if node is not None:
+        container["nodeSelector"] = {"kubernetes.io/hostname": node}
     return (
         {
             "apiVersion": API_VERSION,

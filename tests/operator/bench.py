@@ -56,6 +56,22 @@ class Bench:
         """Apply an agent."""
         return self.api.apply(manifests.agent(name, self.namespace, **spec))
 
+    def crew_with_policy(self) -> tuple[str, str]:
+        """Have an orchestrator and a crew that names a policy; return the policy."""
+        self.fleet("o1")
+        self.agent()
+        self.api.apply(manifests.policy("mild", self.namespace))
+        self.crew("coaching", guardrailRefs=["mild"])
+        return ("GuardrailPolicy", "mild")
+
+    async def without_policy(self) -> None:
+        """Delete that policy, and wait until the crew's status tells."""
+        self.api.delete("GuardrailPolicy", self.namespace, "mild")
+        await self.until_status(
+            "coaching",
+            lambda told: condition(told, "ResolvedRefs") == "False InvalidReference",
+        )
+
     def status(self, name: str, kind: str = "Crew") -> dict[str, Any]:
         """Read a status; empty when there is none."""
         found = self.api.get(kind, self.namespace, name)

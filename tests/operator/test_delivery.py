@@ -142,12 +142,8 @@ async def test_what_is_missing_is_named_and_what_served_still_serves(
 
 
 async def test_live_documents_go_on_without_a_revision(bench: Bench) -> None:
-    bench.fleet("o1")
-    bench.agent()
-    bench.api.apply(policy("mild", bench.namespace))
-    bench.crew("coaching", guardrailRefs=["mild"])
+    name = bench.crew_with_policy()
     replica = await bench.replica()
-    name = ("GuardrailPolicy", "mild")
 
     async with PlayedOrchestrator("o1", [replica.address]) as orchestrator:
         await bench.until_ready("coaching")
@@ -162,20 +158,12 @@ async def test_live_documents_go_on_without_a_revision(bench: Bench) -> None:
 
 
 async def test_a_deleted_document_goes_on_serving_who_names_it(bench: Bench) -> None:
-    bench.fleet("o1")
-    bench.agent()
-    bench.api.apply(policy("mild", bench.namespace))
-    bench.crew("coaching", guardrailRefs=["mild"])
+    name = bench.crew_with_policy()
     replica = await bench.replica()
-    name = ("GuardrailPolicy", "mild")
 
     async with PlayedOrchestrator("o1", [replica.address]) as early:
         await bench.until_ready("coaching")
-        bench.api.delete("GuardrailPolicy", bench.namespace, "mild")
-        await bench.until_status(
-            "coaching",
-            lambda told: condition(told, "ResolvedRefs") == "False InvalidReference",
-        )
+        await bench.without_policy()
         bench.fleet("o1", "o2")
         async with PlayedOrchestrator("o2", [replica.address]) as late:
             await late.until(lambda told: told.stable().get("coaching"))

@@ -7,7 +7,7 @@ from itertools import pairwise
 import pytest
 
 from tests.operator.bench import USERS, Bench, condition, figure
-from tests.operator.manifests import crew, policy
+from tests.operator.manifests import crew
 from tests.operator.played_orchestrator import PlayedOrchestrator
 
 pytestmark = pytest.mark.timeout(300)
@@ -191,21 +191,13 @@ async def test_a_roll_out_goes_on_where_a_dead_leader_left_it(bench: Bench) -> N
 async def test_a_deleted_document_outlives_the_leader_that_knew_it(
     bench: Bench,
 ) -> None:
-    bench.fleet("o1")
-    bench.agent()
-    bench.api.apply(policy("mild", bench.namespace))
-    bench.crew("coaching", guardrailRefs=["mild"])
+    name = bench.crew_with_policy()
     first = await bench.replica(USERS[0])
-    name = ("GuardrailPolicy", "mild")
 
     async with PlayedOrchestrator("o1", [first.address]):
         await bench.until_ready("coaching")
         await bench.until(lambda: '"mild"' in bench.bootstrap())
-        bench.api.delete("GuardrailPolicy", bench.namespace, "mild")
-        await bench.until_status(
-            "coaching",
-            lambda told: condition(told, "ResolvedRefs") == "False InvalidReference",
-        )
+        await bench.without_policy()
     assert await asyncio.to_thread(first.terminate) == 0
     second = await bench.replica(USERS[1])
     async with PlayedOrchestrator("o1", [second.address]) as orchestrator:
