@@ -139,9 +139,9 @@ def _copy(tx: Tx, branch_id: str, talk: list[sqlite3.Row]) -> list[MessageView]:
         return []
     stream = session_stream(branch_id)
     founder_id = talk[0]["founder_id"]
+    last_seq = tx.last_seq(stream)
     copies = [
-        _copied(row, branch_id, seq)
-        for seq, row in enumerate(talk, tx.last_seq(stream) + 1)
+        _copied(row, branch_id, seq) for seq, row in enumerate(talk, last_seq + 1)
     ]
     tx.append_run(
         stream,
@@ -150,6 +150,7 @@ def _copy(tx: Tx, branch_id: str, talk: list[sqlite3.Row]) -> list[MessageView]:
             (None, "message.copied", {"message": copy.model_dump(mode="json")})
             for copy in copies
         ],
+        last_seq=last_seq,
     )
     tx.change_many(
         message_rows.INSERT,

@@ -12,8 +12,13 @@ from sqlalchemy import insert, literal_column, select, update
 
 from services.api_gateway.store import Appended, RunProposal
 from services.api_gateway.store_sql import messages as message_rows
-from services.api_gateway.store_sql.log import Tx, json_text, session_stream
-from services.api_gateway.store_sql.models import messages, run_steps, runs
+from services.api_gateway.store_sql.log import (
+    STREAM_PREFIX,
+    Tx,
+    json_text,
+    session_stream,
+)
+from services.api_gateway.store_sql.models import messages, run_steps, runs, streams
 from services.api_gateway.store_sql.run_ends import Terminal, end_run, finish_message
 from services.api_gateway.store_sql.statements import Statement, given
 from services.api_gateway.store_sql.summaries import keep_summary
@@ -25,7 +30,7 @@ __all__ = ["FIND_RUN", "append_run_events"]
 log = structlog.get_logger(__name__)
 
 FIND_RUN = Statement(select(runs).where(runs.c.run_id == given("run_id")))
-# Asked for every piece of every message: no more columns than are needed.
+# Asked for every piece of every message: all it needs at once, and no more.
 _FIND_RUN_TO_APPEND = Statement(
     select(
         runs.c.run_id,
@@ -36,7 +41,19 @@ _FIND_RUN_TO_APPEND = Statement(
         runs.c.ended_at,
         runs.c.created_seq,
         runs.c.is_head,
-    ).where(runs.c.run_id == given("run_id"))
+        streams.c.last_seq,
+        select(messages.c.message_id)
+        .where(
+            messages.c.run_id == runs.c.run_id,
+            messages.c.status == MessageStatus.STREAMING.value,
+        )
+        .order_by(messages.c.seq.desc())
+        .limit(1)
+        .scalar_subquery()
+        .label("open_message"),
+    )
+    .join(streams, streams.c.stream == STREAM_PREFIX + runs.c.session_id)
+    .where(runs.c.run_id == given("run_id"))
 )
 _IS_STREAMING = Statement(
     select(literal_column("1")).where(
@@ -108,7 +125,7 @@ def append_run_events(
     tx: Tx, run_id: str, proposals: Sequence[RunProposal]
 ) -> Appended:
     """Append what is new of the proposals, up to the first gap in their offsets."""
-    run = tx.one(_FIND_RUN_TO_APPEND, run_id=run_id)
+    run = tx.one_of_session(_FIND_RUN_TO_APPEND, run_id=run_id)
     if run is None:
         return Appended(last_offset=0, is_over=True)
     if run["ended_at"] is not None:
@@ -144,7 +161,8 @@ class _Appending:
         self._ignored: int = run["ignored_events"]
         self._has_runnable = False
         self._pieces: list[tuple[int | None, str, Mapping[str, object]]] = []
-        self._open_message: str | None = None
+        self._open_message: str | None = run["open_message"]
+        self._last_seq: int | None = run["last_seq"]
 
     def take(self, proposal: RunProposal) -> None:
         """Append one proposal, the next by its offset."""
@@ -153,6 +171,7 @@ class _Appending:
             self._take_piece(proposal)
             return
         self._flush()
+        self._last_seq = None
         if proposal.type in TERMINAL_TYPES:
             self._end(proposal)
         elif proposal.type in _PLAIN:
@@ -186,12 +205,12 @@ class _Appending:
         """Write what is left and say how far the run got."""
         self._flush()
         if self.offset != self._run["last_offset"]:
-            self._tx.change(
-                _ADVANCE,
-                run_id=self._run_id,
-                offset=self.offset,
-                ignored=self._ignored,
-            )
+            row = {
+                "run_id": self._run_id,
+                "offset": self.offset,
+                "ignored": self._ignored,
+            }
+            self._tx.later(self._stream, _ADVANCE.sql, [row])
         return Appended(self.offset, self.is_over, self._has_runnable)
 
     def _take_piece(self, proposal: RunProposal) -> None:
@@ -207,9 +226,13 @@ class _Appending:
         self._pieces.append((proposal.offset, proposal.type, proposal.data))
 
     def _flush(self) -> None:
-        if self._pieces:
-            self._tx.append_run(self._stream, self._run_id, self._pieces)
-            self._pieces = []
+        if not self._pieces:
+            return
+        last_seq = self._last_seq
+        if last_seq is None:
+            last_seq = self._tx.last_seq(self._stream)
+        self._tx.append_run(self._stream, self._run_id, self._pieces, last_seq=last_seq)
+        self._pieces = []
 
     def _append(self, proposal: RunProposal) -> int:
         return self._tx.append(

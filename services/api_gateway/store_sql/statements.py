@@ -51,7 +51,12 @@ class Reading:
     """Reads within one transaction, so that all of it is of one moment."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
-        self.connection = connection
+        self._connection = connection
+
+    @property
+    def connection(self) -> sqlite3.Connection:
+        """What the statements are executed on."""
+        return self._connection
 
     def one(self, statement: Statement, /, **parameters: object) -> sqlite3.Row | None:
         """The only row, or the first."""

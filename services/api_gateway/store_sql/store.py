@@ -354,7 +354,8 @@ class SqlStore(Store):
         return await self.writer.submit(
             lambda tx: run_events.append_run_events(tx, run_id, proposals),
             is_durable=is_terminal,
-            is_patient=all(each.type != "message.started" for each in proposals),
+            is_patient=not is_terminal
+            and all(each.type != "message.started" for each in proposals),
         )
 
     @override

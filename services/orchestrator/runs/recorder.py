@@ -14,22 +14,22 @@ from services.orchestrator.engine import (
     ToolFinished,
     ToolStarted,
 )
-from services.orchestrator.pace import next_moment
+from services.orchestrator.pace import PACE
 from services.orchestrator.runs.event_log import EventLog
 from services.orchestrator.runs.events import MessageEnded, RunEvent, RunOutcome
 
 __all__ = ["Recorder"]
 
-_PAUSE_SECONDS: Final = 0.04
-"""After a pause this long a piece is written at once."""
+_PAUSE: Final = 0.8
+"""Of the pace: after a pause this long a piece is written at once."""
 
 
 class Recorder:
     """Writes one run's events in order and ends it exactly once.
 
     A piece of text that follows a pause is written at once, with those that came
-    in the same turn of the loop; faster ones are joined for up to 50 ms, all runs
-    at the same moments: on the way to the founder they share wake-ups, packets and
+    in the same turn of the loop; faster ones are joined until the next moment of
+    the common pace: on the way to the founder they share wake-ups, packets and
     commits. Any other event first flushes them.
     """
 
@@ -118,10 +118,10 @@ class Recorder:
         self._pending_message = delta.message_id
         if self._timer is not None:
             return
-        if now - self._written_at >= _PAUSE_SECONDS:
+        if now - self._written_at >= _PAUSE * PACE.seconds:
             self._timer = self._loop.call_soon(self._flush)
         else:
-            self._timer = self._loop.call_at(next_moment(now), self._flush)
+            self._timer = self._loop.call_at(PACE.next_moment(now), self._flush)
 
     def _flush(self) -> None:
         if self._timer is not None:

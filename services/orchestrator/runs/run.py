@@ -12,6 +12,7 @@ import structlog
 from libs.errors import VentureBotsError
 from services.orchestrator.engine import EndStatus, RunPlan
 from services.orchestrator.errors import RunFailedError, RunTimeoutError
+from services.orchestrator.pace import PACE
 from services.orchestrator.runs.event_log import EventLog
 from services.orchestrator.runs.events import (
     RunCancelled,
@@ -125,7 +126,8 @@ class Run:
                     min(until, self.started_at + request.run_timeout_seconds)
                 )
                 self.recorder.write(request.started)
-                await run_engine(request.plan)
+                with PACE.kept():
+                    await run_engine(request.plan)
         except TimeoutError as error:
             if limit.expired():
                 return RunFailed(RunTimeoutError("the run took too long; try again"))

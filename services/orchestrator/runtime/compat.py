@@ -11,6 +11,8 @@ from collections.abc import Coroutine, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
+from pydantic import BaseModel
+
 from services.orchestrator.runtime import environment
 
 with environment.quiet_import():
@@ -19,17 +21,16 @@ with environment.quiet_import():
     from crewai.agents.agent_builder.base_agent import BaseAgent
     from crewai.agents.agent_executor import AgentExecutor, AgentExecutorState
     from crewai.events.event_bus import crewai_event_bus
-    from crewai.events.stream_context import add_stream_sink, reset_stream_sinks
-    from crewai.events.types.llm_events import (
-        LLMCallCompletedEvent,
-        LLMCallType,
-    )
-    from crewai.llms.base_llm import BaseLLM, llm_call_context
+    from crewai.llms.base_llm import BaseLLM
     from crewai.tasks.task_output import TaskOutput
     from crewai.tools.base_tool import BaseTool
     from crewai.tools.structured_tool import CrewStructuredTool
     from crewai.utilities import file_store
-    from crewai.utilities.agent_utils import aget_llm_response, extract_tool_call_info
+    from crewai.utilities.agent_utils import (
+        aget_llm_response,
+        extract_tool_call_info,
+        setup_native_tools,
+    )
     from crewai.utilities.prompts import SystemPromptResult
     from crewai_core import lock_store
     from crewai_core.printer import PRINTER
@@ -46,20 +47,17 @@ __all__ = [
     "Crew",
     "CrewStructuredTool",
     "IncompatibleCrewAIError",
-    "LLMCallCompletedEvent",
-    "LLMCallType",
     "Process",
     "SystemPromptResult",
     "Task",
     "TaskOutput",
-    "add_stream_sink",
     "aget_llm_response",
     "crewai_event_bus",
     "extract_tool_call_info",
     "install",
     "listener_count",
-    "llm_call_context",
-    "reset_stream_sinks",
+    "setup_native_tools",
+    "undeprecated",
 ]
 
 SUPPORTED_VERSION = "1.15.30"
@@ -80,9 +78,6 @@ _PRIVATE_NAMES: tuple[tuple[Any, tuple[str, ...]], ...] = (
     (
         BaseLLM,
         (
-            "_emit_call_completed_event",
-            "_emit_call_failed_event",
-            "_emit_call_started_event",
             "_emit_stream_chunk_event",
             "_format_messages",
             "_wrap_call_method",
@@ -90,7 +85,10 @@ _PRIVATE_NAMES: tuple[tuple[Any, tuple[str, ...]], ...] = (
     ),
     (file_store, ("_file_store", "_run_sync")),
     (lock_store, ("_REDIS_URL", "set_lock_backend")),
-    (crewai_event_bus, ("_async_handlers", "_sync_handlers", "scoped_handlers")),
+    (
+        crewai_event_bus,
+        ("_async_handlers", "_sync_handlers", "emit", "scoped_handlers"),
+    ),
 )
 
 
@@ -116,6 +114,11 @@ def _no_lock(_name: str, *, timeout: float = 0) -> Iterator[None]:
     """Lock nothing: one process, and no file that two could write."""
     del timeout
     yield
+
+
+def _tell_nobody(_source: object, event: object) -> None:
+    """Drop an event: without listeners the bus would number it and keep it."""
+    del event
 
 
 def _run_inline[T](coro: Coroutine[None, None, T]) -> T:
@@ -164,13 +167,15 @@ def _check_environment() -> None:
             raise IncompatibleCrewAIError(f"crewai needs {name}={value}")
 
 
-def _undeprecate() -> None:
-    """Let CrewAI read its own deprecated fields without a warning each time."""
-    for model in (Agent, Task, Crew):
-        for name, field in model.model_fields.items():
-            owners = [owner for owner in model.__mro__ if name in vars(owner)]
-            if field.deprecated and owners:
-                delattr(owners[0], name)
+def undeprecated[M: type[BaseModel]](model: M) -> M:
+    """The class itself, its deprecated fields read without a warning each time.
+
+    CrewAI reads them itself. A subclass brings descriptors of its own.
+    """
+    for name, field in model.model_fields.items():
+        if field.deprecated and name in vars(model):
+            delattr(model, name)
+    return model
 
 
 _installed: ExitStack | None = None
@@ -187,12 +192,14 @@ def install() -> None:
     if _installed is not None:
         return
     _check()
-    _undeprecate()
+    for model in (BaseAgent, Agent, Task, Crew):
+        undeprecated(model)
     lock_store.set_lock_backend(_no_lock)
     file_store._run_sync = _run_inline  # noqa: SLF001 - see the module's docstring
     Crew.__private_attributes__[
         "_task_output_handler"
     ].default_factory = _NoTaskOutputStore
+    crewai_event_bus.emit = _tell_nobody
     stack = ExitStack()
     stack.enter_context(crewai_event_bus.scoped_handlers())
     _installed = stack

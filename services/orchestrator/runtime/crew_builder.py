@@ -29,6 +29,7 @@ from services.orchestrator.runtime.compat import (
     Process,
     Task,
     TaskOutput,
+    undeprecated,
 )
 from services.orchestrator.runtime.executor import AsyncExecutor
 from services.orchestrator.runtime.output_shape import shape_of
@@ -53,6 +54,23 @@ class _NativeTool(CrewStructuredTool):
     def formatted_description(self) -> str:
         """Nothing: composing it takes half a millisecond, three times a run."""
         return ""
+
+    @override
+    def _validate_function_signature(self) -> None:
+        """Look at nothing: an agent's tool takes its own arguments' model."""
+
+
+@undeprecated
+class _RunAgent(Agent):
+    """An agent whose executor is made when its task begins."""
+
+    @override
+    def create_agent_executor(
+        self, tools: list[BaseTool] | None = None, task: Task | None = None
+    ) -> None:
+        """Make it for a task; the one a crew asks for before is never used."""
+        if task is not None:
+            super().create_agent_executor(tools, task)
 
 
 class _FunctionTool(BaseTool):
@@ -147,7 +165,7 @@ def _build_agent(
     agent: CompiledAgent, llm_for: LLMFor, mark: str, executor_class: type[Any]
 ) -> Agent:
     marked = f"\n\n{_MARK_REQUEST}{mark}" if mark else ""
-    return Agent(  # type: ignore[call-arg] # the plugin misses inherited fields
+    return _RunAgent(  # type: ignore[call-arg] # the plugin misses inherited fields
         role=agent.role,
         goal=agent.goal,
         backstory=agent.backstory + marked,

@@ -13,14 +13,8 @@ from services.orchestrator.engine import (
     RunPlan,
     StepFinished,
     StepStarted,
-    UsageTold,
 )
 from services.orchestrator.errors import RunFailedError
-from services.orchestrator.runtime.compat import (
-    LLMCallCompletedEvent,
-    add_stream_sink,
-    reset_stream_sinks,
-)
 from services.orchestrator.runtime.crew_builder import build_crew, limits_of, tools_of
 from services.orchestrator.runtime.llm.base import StreamingLLM
 from services.orchestrator.runtime.llm.catalogue import ModelCatalogue
@@ -113,31 +107,12 @@ class CrewRunner:
 
 @contextmanager
 def _scoped(scope: RunScope) -> Iterator[None]:
-    """Make the run known in this context, and hear what its models used."""
-
-    def hear(source: object, event: object) -> None:
-        if not isinstance(event, LLMCallCompletedEvent):
-            return
-        usage = event.usage or {}
-        scope.budget.note_usage(usage.get("completion_tokens", 0), event.finish_reason)
-        if usage:
-            scope.emit(
-                UsageTold(
-                    model=source.document.name
-                    if isinstance(source, StreamingLLM)
-                    else str(event.model),
-                    prompt_tokens=usage.get("prompt_tokens", 0),
-                    completion_tokens=usage.get("completion_tokens", 0),
-                )
-            )
-
-    run_token = current_run.set(scope)
-    sink_token = add_stream_sink(hear)
+    """Make the run known in this context."""
+    token = current_run.set(scope)
     try:
         yield
     finally:
-        reset_stream_sinks(sink_token)
-        current_run.reset(run_token)
+        current_run.reset(token)
 
 
 def _tell_reused(plan: RunPlan, task: CompiledTask, emit: Emit) -> None:

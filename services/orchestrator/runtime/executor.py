@@ -8,6 +8,8 @@ whatever it began.
 import asyncio
 import json
 from collections.abc import Coroutine
+from functools import lru_cache
+from types import SimpleNamespace
 from typing import Any, override
 
 from pydantic import BaseModel, PrivateAttr
@@ -29,6 +31,7 @@ from services.orchestrator.runtime.compat import (
     SystemPromptResult,
     aget_llm_response,
     extract_tool_call_info,
+    setup_native_tools,
 )
 from services.orchestrator.runtime.output_shape import OutputShape, repair_request
 from services.orchestrator.runtime.policies.tool_calls import as_data, call_problem
@@ -179,6 +182,20 @@ class AsyncExecutor(AgentExecutor):
             raise ToolLimitError("the model wanted more tool calls than it may have")
         raise LLMBadOutputError("the model called tools where it had to answer")
 
+    @override
+    def _setup_native_tools(self) -> None:
+        """Describe the tools as stock does, each set of them once in a process."""
+        tools = self.original_tools
+        described = _descriptions_of(
+            tuple((tool.name, tool.description, tool.args_schema) for tool in tools)
+        )
+        names = [description["function"]["name"] for description in described]
+        self._openai_tools = described
+        self._available_functions = {
+            name: tool.run for name, tool in zip(names, tools, strict=True)
+        }
+        self._tool_name_mapping = dict(zip(names, tools, strict=True))
+
     def _refuse_text_tools(self) -> None:
         if not self.original_tools:
             return
@@ -299,6 +316,21 @@ _COMPLETE = EndStatus.COMPLETE
 _DEFAULT_TOOL_SECONDS = 20
 _MAX_NAME = 64
 _UNKNOWN = "unknown"
+
+
+@lru_cache(maxsize=128)
+def _descriptions_of(
+    tools: tuple[tuple[str, str, type[BaseModel]], ...],
+) -> list[dict[str, Any]]:
+    """What models are told of tools, by name, description and arguments."""
+    described: list[dict[str, Any]]
+    described, _, _ = setup_native_tools(
+        [
+            SimpleNamespace(name=name, description=text, args_schema=schema, run=None)
+            for name, text, schema in tools
+        ]
+    )
+    return described
 
 
 def _describe(call: dict[str, Any], run: RunScope) -> tuple[str, str, int]:

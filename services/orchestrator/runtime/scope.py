@@ -25,6 +25,7 @@ from services.orchestrator.engine import (
     SuggestionsOffered,
     ToolFinished,
     ToolStarted,
+    UsageTold,
 )
 from services.orchestrator.errors import LLMBadOutputError, OutputBlockedError
 from services.orchestrator.guardrails import GuardrailRule, RuleApplied, rule_observer
@@ -72,6 +73,13 @@ class RunScope:
     def task_named(self, name: str | None) -> CompiledTask:
         """The compiled task behind a task of the crew."""
         return next(task for task in self.plan.crew.tasks if task.name == name)
+
+    def note_call(self, told: UsageTold | None, finish_reason: str | None) -> None:
+        """Charge a model call that ended, and tell what the provider reported."""
+        used = 0 if told is None else told.completion_tokens
+        self.budget.note_usage(used, finish_reason)
+        if told is not None:
+            self.emit(told)
 
 
 class StepScope:

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,7 +17,14 @@ from services.api_gateway.store_sql import writer as writer_module
 from services.api_gateway.store_sql.log import Tx
 from services.api_gateway.store_sql.opening import open_store
 from services.api_gateway.store_sql.store import SqlStore
-from services.api_gateway.store_sql.tests.bench import Bench, Clock, Published
+from services.api_gateway.store_sql.tests.bench import (
+    Bench,
+    Clock,
+    Published,
+    ended,
+    opened,
+    started,
+)
 
 
 class Held:
@@ -220,6 +228,75 @@ async def test_what_the_database_refuses_one_unit_is_refused_to_that_unit_alone(
     assert isinstance(refused, sqlite3.IntegrityError)
     assert [text for _, text in await bench.texts()] == ["kept"]
     assert sql_store.writer.counters.failed_commits == 0
+
+
+async def test_what_is_put_off_is_there_for_whoever_comes_next(
+    bench: Bench, sql_store: SqlStore
+) -> None:
+    """Pieces, then a command in the same session and a reader of the log."""
+    await bench.send()
+    run_id = (await bench.dispatch()).run_id
+    await bench.play(run_id, started(), *opened("m", "a"))
+    held = Held(sql_store)
+    await held.entered()
+    first = asyncio.create_task(bench.play(run_id, *opened("m", "b", "c")[1:], after=3))
+    others = [
+        asyncio.create_task(bench.send("meanwhile")),
+        asyncio.create_task(bench.play(run_id, *opened("m", "d")[1:], after=5)),
+        asyncio.create_task(bench.play(run_id, ended("m", 4), after=6)),
+    ]
+    while sql_store.writer.queue_depth < 5:
+        await asyncio.sleep(0)
+    before = sql_store.writer.counters.commits
+    await held.let_go()
+    await asyncio.gather(*others)
+    assert (await first).last_offset == 5
+    assert sql_store.writer.counters.commits - before == 2
+    assert ("complete", "abcd") in await bench.texts()
+    seqs = [event["seq"] for event in await bench.log()]
+    assert seqs == list(range(1, len(seqs) + 1))
+    assert [event.seq for event in bench.published.of(bench.session.stream)] == seqs
+
+
+@pytest.mark.parametrize("follower", ["command", "piece", "nothing"])
+async def test_what_is_put_off_and_refused_is_refused_to_its_own_unit(
+    bench: Bench, sql_store: SqlStore, follower: str
+) -> None:
+    """The database refuses it when another unit, or the commit, has it written."""
+    await bench.send()
+    run_id = (await bench.dispatch()).run_id
+    await bench.play(run_id, started(), *opened("m", "a"))
+    stream = bench.session.stream
+
+    def contradict(tx: Tx) -> None:
+        tx.append_run(stream, run_id, [(3, "message.delta", {})], last_seq=999)
+
+    held = Held(sql_store)
+    await held.entered()
+    submit = sql_store.writer.submit
+    units: list[asyncio.Task[Any]] = [
+        asyncio.create_task(submit(contradict, is_durable=False, is_patient=True))
+    ]
+    if follower == "command":
+        units.append(asyncio.create_task(bench.send("kept")))
+    elif follower == "piece":
+        more = (*opened("m", "b")[1:], ended("m", 2))
+        units.append(asyncio.create_task(bench.play(run_id, *more, after=3)))
+    while sql_store.writer.queue_depth < 1 + len(units):
+        await asyncio.sleep(0)
+    await held.let_go()
+    refused, *others = await asyncio.gather(*units, return_exceptions=True)
+    assert isinstance(refused, sqlite3.IntegrityError)
+    assert not any(isinstance(other, BaseException) for other in others)
+    assert sql_store.writer.counters.failed_commits == 0
+    texts = [text for _, text in await bench.texts()]
+    assert (
+        texts[1:]
+        == {"command": ["a", "kept"], "piece": ["ab"], "nothing": ["a"]}[follower]
+    )
+    assert [event.seq for event in bench.published.of(stream)] == [
+        event["seq"] for event in await bench.log()
+    ]
 
 
 @pytest.mark.parametrize("is_spoiled", [False, True])

@@ -3,18 +3,17 @@
 import asyncio
 from abc import abstractmethod
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, override
 
 from pydantic import BaseModel, ConfigDict, PrivateAttr
 
 from libs.crewspec.compiled import ModelDocument
+from services.orchestrator.engine import UsageTold
 from services.orchestrator.runtime.compat import (
     BaseAgent,
     BaseLLM,
-    LLMCallType,
     Task,
-    llm_call_context,
 )
 from services.orchestrator.runtime.llm.model_call import measured
 from services.orchestrator.runtime.llm.quota import Quota
@@ -170,50 +169,34 @@ class StreamingLLM(BaseLLM):
         from_agent: BaseAgent | None = None,
         response_model: type[BaseModel] | None = None,
     ) -> str | list[ToolCall]:
-        """One call of the model: text, or a list of tool calls."""
-        del callbacks, available_functions, response_model
+        """One call of the model: text, or a list of tool calls.
+
+        CrewAI's event bus hears nothing of it: nobody listens there.
+        """
+        del callbacks, available_functions, from_task, from_agent, response_model
         formatted: list[ChatMessage] = [*map(dict, self._format_messages(messages))]
-        with llm_call_context():
-            # Without the messages: the bus would copy them, and keep them.
-            self._emit_call_started_event(
-                [], from_task=from_task, from_agent=from_agent
-            )
-            step = current_step.get()
-            tap = _ignore if step is None else step.take_text
-            most, founder_ref = self._document.max_output_tokens, ""
-            if step is not None:
-                founder_ref = step.run.plan.founder_ref
-                most = step.run.budget.most_tokens(most)
-            try:
-                sent, tokens = fitted(formatted, tools or [], self._document)
-                completion = await self._in_turn(
-                    _Request(founder_ref, sent, tokens, most, tools or [], tap)
-                )
-            except BaseException as error:
-                # A cancel too: the bus pairs each start with an end.
-                self._emit_call_failed_event(
-                    type(error).__name__, from_task=from_task, from_agent=from_agent
-                )
-                raise
-            self._tell_completed(completion, from_task, from_agent)
+        step = current_step.get()
+        tap = _ignore if step is None else step.take_text
+        most, founder_ref = self._document.max_output_tokens, ""
+        if step is not None:
+            founder_ref = step.run.plan.founder_ref
+            most = step.run.budget.most_tokens(most)
+        sent, tokens = fitted(formatted, tools or [], self._document)
+        completion = await self._in_turn(
+            _Request(founder_ref, sent, tokens, most, tools or [], tap)
+        )
+        run = current_run.get(None)
+        if run is not None:
+            run.note_call(self._told(completion.usage), completion.finish_reason)
         return list(completion.tool_calls) or completion.text
 
-    def _tell_completed(
-        self,
-        completion: Completion,
-        from_task: Task | None,
-        from_agent: BaseAgent | None,
-    ) -> None:
-        usage = completion.usage
-        self._emit_call_completed_event(
-            response="",
-            call_type=LLMCallType.TOOL_CALL
-            if completion.tool_calls
-            else LLMCallType.LLM_CALL,
-            from_task=from_task,
-            from_agent=from_agent,
-            usage=None if usage is None else asdict(usage),
-            finish_reason=completion.finish_reason,
+    def _told(self, usage: TokenUsage | None) -> UsageTold | None:
+        if usage is None:
+            return None
+        return UsageTold(
+            model=self._document.name,
+            prompt_tokens=usage.prompt_tokens,
+            completion_tokens=usage.completion_tokens,
         )
 
     @override

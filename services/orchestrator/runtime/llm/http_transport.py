@@ -14,7 +14,7 @@ from typing import cast, override
 import httptools
 import httpx
 
-from services.orchestrator.pace import next_moment
+from services.orchestrator.pace import PACE
 from services.orchestrator.runtime.llm.addresses import (
     AddressPolicy,
     Resolve,
@@ -24,8 +24,8 @@ from services.orchestrator.runtime.llm.addresses import (
 __all__ = ["StreamingTransport"]
 
 _PAUSE_AT_BYTES = 262_144
-_PAUSE_SECONDS = 0.1
-"""After a pause this long what arrives is read at once. Tokens of a fast model are
+_PAUSE = 2.0
+"""Of the pace: after a pause this long what arrives is read at once. Tokens of a fast model are
 joined anyway, and waking the reader costs more than parsing a token."""
 _EAGER_READS = 4
 """Reads of an answer that wait for nothing: the first token is among them."""
@@ -136,8 +136,8 @@ class _Connection(asyncio.Protocol):
             self._wake()
         elif self._timer is None:
             now = self._loop.time()
-            if now - self._read_at < _PAUSE_SECONDS:
-                self._timer = self._loop.call_at(next_moment(now), self._wake)
+            if now - self._read_at < _PAUSE * PACE.seconds:
+                self._timer = self._loop.call_at(PACE.next_moment(now), self._wake)
             else:
                 self._wake()
 

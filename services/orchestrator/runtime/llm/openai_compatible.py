@@ -45,6 +45,11 @@ MAX_RETRY_WAIT_SECONDS = 10.0
 _FIRST_BACKOFF_SECONDS = 0.5
 _MAX_ERROR_BYTES = 16_384
 _MAX_BODY_BYTES = 4_194_304
+_HEADERS = {
+    "Accept": "text/event-stream, application/json",
+    "Accept-Encoding": "identity",
+    "User-Agent": "venturebots",
+}
 
 
 class _RetryableError(Exception):
@@ -58,10 +63,10 @@ class _RetryableError(Exception):
 class OpenAICompatibleLLM(StreamingLLM):
     """Streams chat completions; retries only before the first token."""
 
-    _client: httpx.AsyncClient = PrivateAttr()
+    _transport: StreamingTransport = PrivateAttr()
     _api_key: ApiKey = PrivateAttr()
     _breaker: CircuitBreaker = PrivateAttr()
-    _url: str = PrivateAttr()
+    _url: httpx.URL = PrivateAttr()
 
     def __init__(
         self,
@@ -73,25 +78,21 @@ class OpenAICompatibleLLM(StreamingLLM):
         super().__init__(document)
         if document.endpoint is None:
             raise LLMUnavailableError(f"model {document.name!r} has no endpoint")
-        self._url = f"{document.endpoint.rstrip('/')}/chat/completions"
+        self._url = httpx.URL(f"{document.endpoint.rstrip('/')}/chat/completions")
         self._api_key = ApiKey(document)
         self._breaker = CircuitBreaker(document.name)
-        self._client = httpx.AsyncClient(
-            follow_redirects=False,
-            timeout=None,  # noqa: S113 - told apart below: connect, first token, idle
-            # The environment could name a proxy or a .netrc for our key.
-            trust_env=False,
-            transport=StreamingTransport(
-                connect_timeout_seconds=document.connect_timeout_seconds,
-                addresses=addresses or AddressPolicy(),
-                resolve=resolve,
-            ),
+        # No client around it: cookies, redirects, a proxy or .netrc of the
+        # environment are what a key must not meet, and half of a request's cost.
+        self._transport = StreamingTransport(
+            connect_timeout_seconds=document.connect_timeout_seconds,
+            addresses=addresses or AddressPolicy(),
+            resolve=resolve,
         )
 
     @override
     async def aclose(self) -> None:
         """Close the connections."""
-        await self._client.aclose()
+        await self._transport.aclose()
 
     @override
     async def complete(
@@ -219,10 +220,14 @@ class OpenAICompatibleLLM(StreamingLLM):
     @asynccontextmanager
     async def _open(self, body: dict[str, Any]) -> AsyncIterator[httpx.Response]:
         """The response to a request, refusals raised."""
-        headers = {"accept-Encoding": "identity", **self._api_key.headers()}
-        async with self._client.stream(
-            "POST", self._url, json=body, headers=headers
-        ) as response:
+        request = httpx.Request(
+            "POST",
+            self._url,
+            json=body,
+            headers={**_HEADERS, **self._api_key.headers()},
+        )
+        response = await self._transport.handle_async_request(request)
+        try:
             if response.status_code == httpx.codes.OK:
                 yield response
                 return
@@ -232,10 +237,12 @@ class OpenAICompatibleLLM(StreamingLLM):
                 await _read(response, _MAX_ERROR_BYTES),
                 response.headers.get("retry-after"),
             )
-            is_too_long = isinstance(refusal, LLMContextExceededError)
-            if is_too_long or is_worth_a_retry(response.status_code):
-                raise _RetryableError(refusal)
-            raise refusal
+        finally:
+            await response.aclose()
+        is_too_long = isinstance(refusal, LLMContextExceededError)
+        if is_too_long or is_worth_a_retry(response.status_code):
+            raise _RetryableError(refusal)
+        raise refusal
 
     @property
     def _provider(self) -> str:
