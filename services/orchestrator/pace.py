@@ -33,9 +33,14 @@ class Pace:
             self._runs -= 1
 
     @property
+    def is_of_many(self) -> bool:
+        """Whether many runs speak at once."""
+        return self._runs > MANY_RUNS
+
+    @property
     def seconds(self) -> float:
         """How long a piece of text may wait for others."""
-        return _SECONDS_OF_MANY if self._runs > MANY_RUNS else _SECONDS
+        return _SECONDS_OF_MANY if self.is_of_many else _SECONDS
 
     def next_moment(self, now: float) -> float:
         """The next moment, on the event loop's clock, at which text is passed on."""

@@ -25,8 +25,8 @@ __all__ = ["StreamingTransport"]
 
 _PAUSE_AT_BYTES = 262_144
 _PAUSE = 2.0
-"""Of the pace: after a pause this long what arrives is read at once. Tokens of a fast model are
-joined anyway, and waking the reader costs more than parsing a token."""
+"""Of the pace: after a pause this long what arrives is read at once. Tokens of a
+fast model are joined anyway, and being woken costs more than parsing a token."""
 _EAGER_READS = 4
 """Reads of an answer that wait for nothing: the first token is among them."""
 _MAX_OVERHEAD_BYTES = 65_536
@@ -65,6 +65,7 @@ class _Connection(asyncio.Protocol):
         self._waiter: asyncio.Future[None] | None = None
         self._read_at = float("-inf")
         self._reads = 0
+        self._is_due = False
         self._timer: asyncio.TimerHandle | None = None
 
     @property
@@ -98,21 +99,55 @@ class _Connection(asyncio.Protocol):
         self._chunks.clear()
         self._buffered = 0
         self._reads += 1
+        self._rest_until_next_moment()
+        return data
+
+    def _rest_until_next_moment(self) -> None:
+        """Leave what a fast model says with the system, while many runs speak.
+
+        One read takes many tokens then; for few runs the end of a reply is worth more.
+        """
+        self._is_due = False
+        self._cancel_timer()
+        if self._is_complete or not self.is_open:
+            return
+        now = self._loop.time()
+        is_fast = now - self._read_at < _PAUSE * PACE.seconds
         if self._reads >= _EAGER_READS:
-            self._read_at = self._loop.time()
-        if self._is_paused and self._transport is not None:
+            self._read_at = now
+        if is_fast and PACE.is_of_many:
+            self._pause()
+            self._timer = self._loop.call_at(PACE.next_moment(now), self._go_on)
+        else:
+            self._resume()
+
+    def _go_on(self) -> None:
+        """Read what came meanwhile, and give it at once."""
+        self._timer = None
+        self._is_due = True
+        self._resume()
+
+    def _pause(self) -> None:
+        if self.is_open and not self._is_paused and self._transport is not None:
+            self._is_paused = True
+            self._transport.pause_reading()
+
+    def _resume(self) -> None:
+        if self.is_open and self._is_paused and self._transport is not None:
             self._is_paused = False
             self._transport.resume_reading()
-        return data
 
     def abort(self) -> None:
         """Close at once, whatever is under way."""
         self.is_open = False
+        self._cancel_timer()
+        if self._transport is not None:
+            self._transport.abort()
+
+    def _cancel_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if self._transport is not None:
-            self._transport.abort()
 
     async def _wait(self) -> None:
         if self._error is not None:
@@ -124,15 +159,14 @@ class _Connection(asyncio.Protocol):
             self._waiter = None
 
     def _wake(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self._cancel_timer()
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
     def _wake_soon(self) -> None:
         """Wake the reader, at once after a pause or when nothing more can come."""
-        if self._is_complete or self._is_paused or self._error is not None:
+        is_last = self._is_complete or self._error is not None
+        if is_last or self._is_paused or self._is_due:
             self._wake()
         elif self._timer is None:
             now = self._loop.time()
@@ -202,10 +236,8 @@ class _Connection(asyncio.Protocol):
         self._chunks.append(body)
         self._buffered += len(body)
         self._overhead_left += len(body) * _OVERHEAD_TO_BODY
-        is_full = self._buffered > _PAUSE_AT_BYTES
-        if is_full and not self._is_paused and self._transport is not None:
-            self._is_paused = True
-            self._transport.pause_reading()
+        if self._buffered > _PAUSE_AT_BYTES:
+            self._pause()
 
     def on_message_complete(self) -> None:
         """Note the end of the answer."""

@@ -2,14 +2,16 @@
 
 import asyncio
 import itertools
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, suppress
 from typing import override
 
 import httpx
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.orchestrator.pace import MANY_RUNS, PACE
 from services.orchestrator.runtime.llm.addresses import AddressPolicy
 from services.orchestrator.runtime.llm.http_transport import (
     StreamingTransport,
@@ -83,6 +85,95 @@ async def test_what_follows_an_answer_is_no_answer_to_the_next_request() -> None
     for more in (whole, b"HTTP/1.1 2", b"H"):
         assert not await _is_kept_after(whole + more)
         assert not await _is_kept_after(whole, more)
+
+
+class _Paused(_Wire):
+    """Knows whether it is read."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_read = asyncio.Event()
+        self.is_read.set()
+        self.rests = 0
+
+    @override
+    def pause_reading(self) -> None:
+        """Note it."""
+        self.rests += 1
+        self.is_read.clear()
+
+    @override
+    def resume_reading(self) -> None:
+        """Note it."""
+        self.is_read.set()
+
+
+async def _begun_answer(wire: _Paused) -> _Connection:
+    """An answer whose body is to follow."""
+    connection = _Connection(("http", "models.example", 80))
+    connection.connection_made(wire)
+    exchanging = asyncio.create_task(connection.exchange(b"GET / HTTP/1.1\r\n\r\n"))
+    await asyncio.sleep(0)
+    connection.data_received(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+    await exchanging
+    return connection
+
+
+async def _fast_answer(wire: _Paused) -> _Connection:
+    """An answer whose first tokens came, and were read, without a pause."""
+    connection = await _begun_answer(wire)
+    while wire.is_read.is_set():
+        connection.data_received(b"5\r\ntoken\r\n")
+        assert set(await connection.read()) <= set(b"token")
+    return connection
+
+
+@pytest.fixture
+def many_runs() -> Iterator[None]:
+    """As many runs as make the pace slower."""
+    with ExitStack() as runs:
+        for _ in range(MANY_RUNS + 1):
+            runs.enter_context(PACE.kept())
+        yield
+
+
+@pytest.mark.usefixtures("many_runs")
+async def test_a_fast_model_of_many_runs_is_read_when_text_is_passed_on() -> None:
+    wire = _Paused()
+    async with asyncio.timeout(10):
+        connection = await _fast_answer(wire)
+        for rests in range(2, 5):
+            await wire.is_read.wait()
+            connection.data_received(b"5\r\nwords\r\n5\r\nwords\r\n")
+            assert await connection.read() == b"wordswords"
+            assert wire.rests == rests
+            assert not wire.is_read.is_set()
+        await wire.is_read.wait()
+        connection.data_received(b"3\r\nend\r\n0\r\n\r\n")
+        assert [await connection.read(), await connection.read()] == [b"end", b""]
+    assert connection.is_reusable
+
+
+async def test_few_runs_read_what_their_models_say_as_it_comes() -> None:
+    wire = _Paused()
+    connection = await _begun_answer(wire)
+    for _ in range(50):
+        connection.data_received(b"5\r\ntoken\r\n")
+        assert await connection.read() == b"token"
+    assert wire.rests == 0
+
+
+@pytest.mark.usefixtures("many_runs")
+async def test_a_connection_that_ends_while_it_rests_is_read_no_more() -> None:
+    wire = _Paused()
+    async with asyncio.timeout(10):
+        connection = await _fast_answer(wire)
+    connection.abort()
+    assert wire.is_closed
+    connection.connection_lost(None)
+    with pytest.raises(httpx.RemoteProtocolError):
+        await connection.read()
+    assert not wire.is_read.is_set()
 
 
 async def test_connections_that_nobody_needs_are_closed() -> None:
