@@ -12,6 +12,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 
 from services.orchestrator.runtime import environment
 
@@ -167,12 +168,13 @@ def _check_environment() -> None:
             raise IncompatibleCrewAIError(f"crewai needs {name}={value}")
 
 
-def undeprecated[M: type[BaseModel]](model: M) -> M:
+def undeprecated[M: BaseModel](model: type[M]) -> type[M]:
     """The class itself, its deprecated fields read without a warning each time.
 
     CrewAI reads them itself. A subclass brings descriptors of its own.
     """
-    for name, field in model.model_fields.items():
+    fields: dict[str, FieldInfo] = model.model_fields
+    for name, field in fields.items():
         if field.deprecated and name in vars(model):
             delattr(model, name)
     return model
@@ -199,7 +201,7 @@ def install() -> None:
     Crew.__private_attributes__[
         "_task_output_handler"
     ].default_factory = _NoTaskOutputStore
-    crewai_event_bus.emit = _tell_nobody
+    vars(crewai_event_bus)["emit"] = _tell_nobody
     stack = ExitStack()
     stack.enter_context(crewai_event_bus.scoped_handlers())
     _installed = stack

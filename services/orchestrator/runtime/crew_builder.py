@@ -165,7 +165,7 @@ def _build_agent(
     agent: CompiledAgent, llm_for: LLMFor, mark: str, executor_class: type[Any]
 ) -> Agent:
     marked = f"\n\n{_MARK_REQUEST}{mark}" if mark else ""
-    return _RunAgent(  # type: ignore[call-arg] # the plugin misses inherited fields
+    return _RunAgent(
         role=agent.role,
         goal=agent.goal,
         backstory=agent.backstory + marked,

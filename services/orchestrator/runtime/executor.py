@@ -323,13 +323,11 @@ def _descriptions_of(
     tools: tuple[tuple[str, str, type[BaseModel]], ...],
 ) -> list[dict[str, Any]]:
     """What models are told of tools, by name, description and arguments."""
-    described: list[dict[str, Any]]
-    described, _, _ = setup_native_tools(
-        [
-            SimpleNamespace(name=name, description=text, args_schema=schema, run=None)
-            for name, text, schema in tools
-        ]
-    )
+    shapes: list[Any] = [
+        SimpleNamespace(name=name, description=text, args_schema=schema, run=None)
+        for name, text, schema in tools
+    ]
+    described: list[dict[str, Any]] = setup_native_tools(shapes)[0]
     return described
 
 
