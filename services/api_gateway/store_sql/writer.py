@@ -41,7 +41,7 @@ def ignore_commit(_units: int, _seconds: float) -> None:
 
 
 _REST_SECONDS = 0.01
-"""Between patient commits: at 1,000 units a second thirty share one. A lone run's
+"""Between patient commits: at 1,000 units a second ten share one. A lone run's
 pieces come less often and wait for nothing."""
 
 _TICK_SECONDS = 0.001
