@@ -17,7 +17,12 @@ from services.api_gateway.store import (
 )
 from services.api_gateway.store_sql import requests, run_queue, search_index
 from services.api_gateway.store_sql.founders import INSERT_STREAM
-from services.api_gateway.store_sql.log import Tx, founder_stream, session_stream
+from services.api_gateway.store_sql.log import (
+    STREAM_PREFIX,
+    Tx,
+    founder_stream,
+    session_stream,
+)
 from services.api_gateway.store_sql.models import (
     events,
     messages,
@@ -46,7 +51,7 @@ __all__ = [
 ]
 
 _SESSION = select(sessions, streams.c.last_seq).join(
-    streams, streams.c.stream == "session:" + sessions.c.session_id
+    streams, streams.c.stream == STREAM_PREFIX + sessions.c.session_id
 )
 _FIND = Statement(
     _SESSION.where(

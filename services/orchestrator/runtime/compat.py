@@ -117,9 +117,8 @@ def _no_lock(_name: str, *, timeout: float = 0) -> Iterator[None]:
     yield
 
 
-def _tell_nobody(_source: object, event: object) -> None:
+def _tell_nobody(*_: object, **__: object) -> None:
     """Drop an event: without listeners the bus would number it and keep it."""
-    del event
 
 
 def _run_inline[T](coro: Coroutine[None, None, T]) -> T:

@@ -258,6 +258,27 @@ async def test_what_is_put_off_is_there_for_whoever_comes_next(
     assert [event.seq for event in bench.published.of(bench.session.stream)] == seqs
 
 
+async def test_what_a_refused_unit_put_off_is_not_written(
+    bench: Bench, sql_store: SqlStore
+) -> None:
+    stream = bench.session.stream
+    before = await bench.log()
+
+    def put_off_and_raise(tx: Tx) -> None:
+        rows: list[tuple[None, str, dict[str, object]]] = [
+            (None, "session.updated", {"session": {}})
+        ]
+        tx.append_run(stream, None, rows, last_seq=tx.last_seq(stream))
+        raise ValueError("after it was put off")
+
+    with pytest.raises(ValueError, match="after it was put off"):
+        await sql_store.writer.submit(
+            put_off_and_raise, is_durable=False, is_patient=True
+        )
+    assert await bench.log() == before
+    assert len(bench.published.of(stream)) == len(before)
+
+
 @pytest.mark.parametrize("follower", ["command", "piece", "nothing"])
 async def test_what_is_put_off_and_refused_is_refused_to_its_own_unit(
     bench: Bench, sql_store: SqlStore, follower: str
@@ -402,6 +423,19 @@ async def test_a_unit_that_is_not_patient_ends_the_rest(
     await sql_store.writer.submit(lambda _tx: None, is_durable=False)
     await patient
     assert sql_store.writer.counters.commits - before == 1
+
+
+async def test_an_ending_waits_for_no_rest(
+    bench: Bench, sql_store: SqlStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await bench.send()
+    run_id = (await bench.dispatch()).run_id
+    await bench.play(run_id, started(), *opened("m", "a"), ended("m", 1))
+    await sql_store.writer.submit(lambda _tx: None, is_durable=False, is_patient=True)
+    monkeypatch.setattr(writer_module, "_REST_SECONDS", 3_600.0)
+    async with asyncio.timeout(10):
+        appended = await bench.play(run_id, ("run.finished", {}), after=4)
+    assert appended.is_over
 
 
 async def test_streams_that_ended_are_told(bench: Bench, sql_store: SqlStore) -> None:

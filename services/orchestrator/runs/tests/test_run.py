@@ -6,6 +6,7 @@ import pytest
 
 from libs.crewspec.compiled import CompiledCrew, LiveDocuments
 from services.orchestrator.engine import RunPlan
+from services.orchestrator.pace import MANY_RUNS, PACE
 from services.orchestrator.runs.event_log import EventLog
 from services.orchestrator.runs.events import (
     RunCancelled,
@@ -57,6 +58,20 @@ class Trial:
         """Wait for the end."""
         await asyncio.wait_for(self.ended.wait(), 10)
         return self.run.outcome
+
+
+async def test_the_runs_that_are_executed_set_the_pace() -> None:
+    trials = [Trial() for _ in range(MANY_RUNS + 1)]
+    for trial in trials:
+        trial.begin()
+    async with asyncio.timeout(10):
+        while not all(trial.engine_calls for trial in trials):
+            await asyncio.sleep(0)
+    assert PACE.is_of_many
+    for trial in trials:
+        trial.run.cancel("founder")
+        await trial.outcome()
+    assert not PACE.is_of_many
 
 
 @pytest.mark.parametrize("turns_of_the_loop", range(5))

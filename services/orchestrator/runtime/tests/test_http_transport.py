@@ -143,9 +143,12 @@ async def test_a_fast_model_of_many_runs_is_read_when_text_is_passed_on() -> Non
     async with asyncio.timeout(10):
         connection = await _fast_answer(wire)
         for rests in range(2, 5):
+            reading = asyncio.create_task(connection.read())
             await wire.is_read.wait()
             connection.data_received(b"5\r\nwords\r\n5\r\nwords\r\n")
-            assert await connection.read() == b"wordswords"
+            await asyncio.sleep(0)
+            assert reading.done(), "what was waited for is given at once"
+            assert reading.result() == b"wordswords"
             assert wire.rests == rests
             assert not wire.is_read.is_set()
         await wire.is_read.wait()
